@@ -1,0 +1,92 @@
+//! The program's own speed against yardsticks of the same run: the fixed tree against the read
+//! bandwidth, digest and divergence against a memory copy.
+//!
+//! `cargo bench --features self-bench --bench self_speed`
+
+#![expect(clippy::expect_used, reason = "a bench for developers: nothing here depends on a user's input")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use samebits::device::cpu::Cpu;
+use samebits::device::{Cache, Device, Problem};
+use samebits::digest::digest;
+use samebits::divergence::divergence;
+use samebits::input::{Distribution, generate};
+use samebits::operation::{Operation, reduce::Reduce};
+use samebits::tensor::{Data, Dtype, Tensor};
+use samebits::workload::{Shape, Workload};
+
+const ELEMENTS: usize = 1 << 26;
+
+fn workload() -> Workload {
+    Workload {
+        name: "self".to_owned(),
+        operation: &Reduce,
+        shape: Shape::parse(&format!("n={ELEMENTS}")).expect("a valid shape"),
+        dtype: Dtype::F32,
+        input: Distribution::Normal,
+        seed: 1,
+        profiles: Vec::new(),
+        about: String::new(),
+    }
+}
+
+fn inputs(workload: &Workload) -> Vec<Tensor> {
+    generate(&Reduce.inputs(workload), workload.dtype, workload.input, workload.seed)
+}
+
+/// `fixed_tree` of 2^26 f32 beside the probe that reads the same bytes, with one thread and with all.
+fn fixed_tree(criterion: &mut Criterion) {
+    let workload = workload();
+    let problem = Arc::new(Problem { inputs: inputs(&workload), workload });
+    let all = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    for threads in [1, all] {
+        let cpu = Cpu::with_threads(threads).expect("threads");
+        let staged = cpu.stage(Arc::clone(&problem)).expect("staged");
+        let algorithm = Reduce.algorithms().iter().find(|a| a.name == "fixed_tree").expect("in the table");
+        let mut group = criterion.benchmark_group(format!("fixed_tree 2^26 f32, {threads} threads"));
+        group.throughput(Throughput::Bytes(4 * ELEMENTS as u64));
+        let mut probe = staged.read_probe().expect("probe");
+        group.bench_function("read", |b| b.iter_custom(|n| probe.time(n, Cache::Hot).expect("time")));
+        let mut tree = staged.prepare(algorithm).expect("prepared");
+        group.bench_function("fixed_tree", |b| b.iter_custom(|n| tree.time(n, Cache::Hot).expect("time")));
+    }
+}
+
+/// Digests and divergence of two buffers of 256 MiB that differ everywhere, beside copying one.
+fn digest_and_divergence(criterion: &mut Criterion) {
+    let a = inputs(&workload()).remove(0);
+    let mut b = a.clone();
+    let mut group = criterion.benchmark_group("two buffers of 256 MiB");
+    group.throughput(Throughput::Bytes(2 * 4 * ELEMENTS as u64));
+    if let Data::F32(values) = &mut b.data {
+        values.iter_mut().for_each(|value| *value = f32::from_bits(value.to_bits() ^ 1));
+    }
+    group.bench_function("digest and divergence, all elements differ", |bencher| {
+        bencher.iter(|| black_box((digest([&a]), digest([&b]), divergence(&a, &b))));
+    });
+    if let (Data::F32(a), Data::F32(b)) = (&a.data, &mut b.data) {
+        let restored = a.iter().zip(b).enumerate().filter(|(index, _)| !index.is_multiple_of(1000));
+        restored.for_each(|(_, (a, b))| *b = *a);
+    }
+    group.bench_function("digest and divergence, one in a thousand differs", |bencher| {
+        bencher.iter(|| black_box((digest([&a]), digest([&b]), divergence(&a, &b))));
+    });
+    group.throughput(Throughput::Bytes(4 * ELEMENTS as u64));
+    group.bench_function("memcpy of one", |bencher| {
+        bencher.iter(|| black_box(&mut b).bytes_mut().copy_from_slice(black_box(&a).bytes()));
+    });
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(3));
+    targets = fixed_tree, digest_and_divergence
+}
+criterion_main!(benches);

@@ -1,0 +1,132 @@
+//! The command line's types.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::workload::Profile;
+
+/// Do your kernels give the same bits again, how far do they drift, and what does sameness cost?
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done; 1 a claim broken or a row failed; 2 wrong usage or input."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Operations, algorithms with their claims, workloads
+    List,
+    /// What this machine is
+    Env,
+    /// Execute, compare, time, and print the results table
+    Run(Box<RunFlags>),
+    /// Every algorithm on ordinary and odd shapes against its twin and the reference
+    #[command(hide = true)]
+    Verify(VerifyFlags),
+    /// Put the table of a results folder between the markers of a Markdown file
+    #[command(hide = true)]
+    Splice(SpliceFlags),
+}
+
+/// Flags of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunFlags {
+    /// auto, cpu, cuda, cuda:N or cuda:all
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// How much to measure: a minute, or half an hour on two cores
+    #[arg(long, value_enum, default_value_t = Profile::Quick)]
+    pub profile: Profile,
+    /// Only what matches this regular expression over "operation/algorithm workload"
+    #[arg(long, value_name = "REGEX")]
+    pub filter: Option<String>,
+    /// What to change between executions: repeat, load
+    #[arg(long, value_name = "LIST")]
+    pub perturb: Option<String>,
+    /// Your own workloads in place of the built-in ones
+    #[arg(long, value_name = "FILE")]
+    pub workloads: Option<PathBuf>,
+    /// Executions per row, the first included [default: 32, or 300 in profile full]
+    #[arg(long, value_name = "N")]
+    pub executions: Option<u64>,
+    /// Execute often enough to bound the probability of a difference, for instance 1%
+    #[arg(long, value_name = "P", conflicts_with = "executions")]
+    pub max_p: Option<String>,
+    /// Seed of all inputs in place of the workloads' own
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Results folder; must not exist yet [default: a new one in results/]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub out: Option<PathBuf>,
+    /// Go on with an interrupted run, given the same flags
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Every workload's block in the table, not only the most telling one
+    #[arg(long)]
+    pub all: bool,
+    /// Leave the timing columns empty
+    #[arg(long)]
+    pub no_timing: bool,
+    /// No progress, no header on stderr
+    #[arg(long)]
+    pub quiet: bool,
+    /// Measure although others use the GPU; the rows are marked
+    #[arg(long)]
+    pub shared: bool,
+}
+
+/// What `run` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// Markdown.
+    Md,
+    /// The rows as CSV.
+    Csv,
+    /// The rows as a JSON array.
+    Json,
+}
+
+/// Flags of `verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyFlags {
+    /// auto, cpu, cuda, cuda:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// File that checks are appended to; what is in it already is not checked again
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Stop after this time, for instance 90s or 8m
+    #[arg(long, value_name = "TIME", default_value = "8m")]
+    pub budget: String,
+    /// Only the i-th of n parts of the checks, for instance 1/3
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub part: String,
+    /// Measure although others use the GPU
+    #[arg(long)]
+    pub shared: bool,
+}
+
+/// Flags of `splice`.
+#[derive(Debug, Clone, Args)]
+pub struct SpliceFlags {
+    /// The Markdown file, with the lines `<!-- samebits:table -->` and `<!-- samebits:end -->`
+    pub file: PathBuf,
+    /// The results folder
+    pub results: PathBuf,
+    /// Change nothing; exit with 1 if the table is not that of the rows
+    #[arg(long)]
+    pub check: bool,
+}

@@ -1,0 +1,172 @@
+//! Devices: where algorithms are executed, timed and perturbed.
+//!
+//! A device stages a workload's inputs once; each algorithm is then prepared on them. What is
+//! prepared executes under a given poison, hands out its outputs, and is timed.
+
+pub mod cpu;
+pub mod cuda;
+pub mod gpu;
+pub mod memory;
+pub mod plan;
+pub mod select;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::operation::{Algorithm, Target};
+use crate::poison::Poison;
+use crate::tensor::Tensor;
+use crate::workload::{Profile, Workload};
+
+/// A workload with its inputs.
+#[derive(Debug)]
+pub struct Problem {
+    /// What is to be computed.
+    pub workload: Workload,
+    /// On what.
+    pub inputs: Vec<Tensor>,
+}
+
+/// Where algorithms run.
+pub trait Device {
+    /// Its name in files and flags: `cpu`, `cuda:0`.
+    fn name(&self) -> String;
+
+    /// What it is, in words: "NVIDIA H200", "Intel Xeon, 2 cores".
+    fn kind(&self) -> String;
+
+    /// What launch plans depend on.
+    fn target(&self) -> Target;
+
+    /// The most elements that a contended algorithm is given, so that a run ends in time.
+    fn contended_limit(&self, profile: Profile) -> u64;
+
+    /// Bytes that are free for inputs, outputs and workspaces now.
+    ///
+    /// # Errors
+    /// If the device does not answer.
+    fn free_bytes(&self) -> Result<u64>;
+
+    /// Puts a problem's inputs onto the device.
+    ///
+    /// # Errors
+    /// If the device refuses.
+    fn stage(&self, problem: Arc<Problem>) -> Result<Box<dyn Staged + '_>>;
+
+    /// Starts work that competes for the device; it ends when the guard is dropped.
+    ///
+    /// # Errors
+    /// If the device refuses.
+    fn load(&self) -> Result<Box<dyn Load + '_>>;
+
+    /// Facts for `environment.json`.
+    fn facts(&self) -> DeviceFacts;
+
+    /// Whether samples taken since the last call were under a throttled clock; `None` if the device
+    /// does not tell.
+    fn throttled(&self) -> Option<bool>;
+
+    /// The clock in MHz now, if the device tells.
+    fn clock_mhz(&self) -> Option<u32>;
+}
+
+/// Inputs that lie on a device.
+pub trait Staged {
+    /// Makes an algorithm ready to be executed on these inputs.
+    ///
+    /// # Errors
+    /// If the device refuses (no memory, a kernel that does not load).
+    fn prepare(&self, algorithm: &'static Algorithm) -> Result<Box<dyn Prepared + '_>>;
+
+    /// What reads every input byte once and does nothing else: the yardstick of `percent_of_limit`.
+    /// It has no outputs.
+    ///
+    /// # Errors
+    /// If the device refuses.
+    fn read_probe(&self) -> Result<Box<dyn Prepared + '_>>;
+}
+
+/// An algorithm that is ready to be executed.
+pub trait Prepared {
+    /// Poisons outputs and workspaces, restores counters, executes once and waits for the end.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn execute(&mut self, poison: Poison) -> Result<()>;
+
+    /// The outputs of the last execution.
+    ///
+    /// # Errors
+    /// If they cannot be read back.
+    fn outputs(&mut self) -> Result<&[Tensor]>;
+
+    /// The time of `iterations` executions on outputs as they are.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn time(&mut self, iterations: u64, cache: Cache) -> Result<Duration>;
+
+    /// Short hashes of the kernel's PTX (or source) and of the machine code made of it.
+    fn kernel(&self) -> KernelIdentity;
+}
+
+/// What caches hold when a timed execution starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cache {
+    /// Flushed where the device can; else as the execution before left them.
+    Cold,
+    /// As the execution before left them.
+    Hot,
+}
+
+/// Competing work; ends when dropped.
+pub trait Load {
+    /// Called before each disturbed execution, so that work that was launched ahead is renewed.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn renew(&mut self) -> Result<()>;
+}
+
+/// Which code ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KernelIdentity {
+    /// Short hash of the PTX or source.
+    pub kernel: String,
+    /// Short hash of the machine code; empty where there is none apart.
+    pub cubin: String,
+}
+
+/// Facts about a device for `environment.json`: an allow-list without serials, users or paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct DeviceFacts {
+    /// The device's product name.
+    pub name: String,
+    /// A salted hash of its UUID, so that rows of one device can be told from those of its twin.
+    pub uuid_salted: Option<String>,
+    /// Streaming multiprocessors, or the nominal number on a CPU.
+    pub sm_count: u32,
+    /// Threads that execute twins, on a CPU.
+    pub threads: Option<u32>,
+    /// Compute capability, for instance `9.0`.
+    pub compute_capability: Option<String>,
+    /// Driver version.
+    pub driver: Option<String>,
+    /// The newest CUDA version that the driver supports.
+    pub cuda: Option<String>,
+    /// Memory in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Second-level cache in bytes.
+    pub l2_bytes: Option<u64>,
+    /// Whether error correction is on.
+    pub ecc: Option<bool>,
+    /// Whether the device is a MIG instance.
+    pub mig: Option<bool>,
+    /// Highest clock of the multiprocessors in MHz.
+    pub max_clock_mhz: Option<u32>,
+    /// Whether others used the GPU too (`--shared`).
+    pub shared: bool,
+}

@@ -1,0 +1,167 @@
+//! A plan that is bound to a GPU's memory and kernels: executing it, reading its outputs, timing it.
+
+use std::time::Duration;
+
+use crate::device::gpu::{BATCH, Gpu, GpuDevice, LaunchShape, Stream, Timer, Value, within};
+use crate::device::{Cache, KernelIdentity, Prepared};
+use crate::error::Result;
+use crate::operation::OutputSpec;
+use crate::poison::Poison;
+use crate::tensor::Tensor;
+
+/// How long a delay hides launch gaps for, whatever comes after it.
+const DELAY_NS: u64 = 20_000;
+/// What each step adds: more than its launch takes the host.
+const DELAY_NS_PER_STEP: u64 = 10_000;
+
+/// An output or a workspace.
+pub(super) struct Owned<G: Gpu> {
+    pub(super) memory: G::Memory,
+    /// Zeroed before an execution instead of poisoned.
+    pub(super) counters: bool,
+}
+
+/// A step with all that it needs.
+pub(super) enum Bound<G: Gpu> {
+    /// Zeroes an entry of [`PreparedPlan::owned`].
+    Zero(usize),
+    Launch {
+        entry: String,
+        kernel: G::Kernel,
+        shape: LaunchShape,
+        arguments: Vec<Value>,
+    },
+}
+
+/// A plan that is ready to be executed.
+pub(super) struct PreparedPlan<'a, G: Gpu> {
+    device: &'a GpuDevice<G>,
+    label: String,
+    identity: KernelIdentity,
+    /// Outputs, in the order of `outputs`; then workspaces.
+    owned: Vec<Owned<G>>,
+    outputs: Vec<Tensor>,
+    steps: Vec<Bound<G>>,
+    /// Whether counters are zero and every kernel has been launched once.
+    executed: bool,
+    /// Whether `outputs` holds what is on the GPU.
+    current: bool,
+}
+
+impl<'a, G: Gpu> PreparedPlan<'a, G> {
+    pub(super) fn new(
+        device: &'a GpuDevice<G>,
+        label: String,
+        identity: KernelIdentity,
+        owned: Vec<Owned<G>>,
+        outputs: &[OutputSpec],
+        steps: Vec<Bound<G>>,
+    ) -> Self {
+        let outputs = outputs.iter().map(|spec| Tensor::zeros(spec.name, spec.dtype, spec.len)).collect();
+        Self { device, label, identity, owned, outputs, steps, executed: false, current: false }
+    }
+
+    fn restore(&self, poison: Poison) -> Result<()> {
+        for owned in &self.owned {
+            let word = if owned.counters { 0 } else { poison.word() };
+            self.device.gpu.fill(&owned.memory, word)?;
+        }
+        Ok(())
+    }
+
+    fn enqueue(&self) -> Result<()> {
+        let gpu = &self.device.gpu;
+        for step in &self.steps {
+            match step {
+                Bound::Zero(index) => gpu.fill(&self.owned[*index].memory, 0).map_err(within("zeroing"))?,
+                Bound::Launch { entry, kernel, shape, arguments } => {
+                    gpu.launch(Stream::Measured, kernel, *shape, arguments).map_err(within(entry))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits. A kernel's failure shows only here, so all of the plan's entries are named.
+    fn synchronize(&self) -> Result<()> {
+        let entries: Vec<&str> = self
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                Bound::Zero(_) => None,
+                Bound::Launch { entry, .. } => Some(entry.as_str()),
+            })
+            .collect();
+        self.device.gpu.synchronize(Stream::Measured).map_err(within(entries.join(", ")))
+    }
+
+    /// Enqueues up to [`BATCH`] iterations, then waits and adds up their times.
+    fn batch(&self, timer: &Timer<G>, iterations: u64, cache: Cache) -> Result<Duration> {
+        let gpu = &self.device.gpu;
+        let events = &timer.events[..iterations as usize];
+        for (start, end) in events {
+            // Either keeps the GPU busy while the rest of the iteration is being enqueued, so that
+            // no gap between launches falls between the events.
+            match cache {
+                Cache::Cold => gpu.fill(&timer.scratch, 0)?,
+                Cache::Hot => {
+                    let nanoseconds = DELAY_NS + DELAY_NS_PER_STEP * self.steps.len() as u64;
+                    self.device.delay(timer, nanoseconds)?;
+                }
+            }
+            gpu.record(Stream::Measured, start)?;
+            self.enqueue()?;
+            gpu.record(Stream::Measured, end)?;
+        }
+        self.synchronize()?;
+        events.iter().map(|(start, end)| gpu.elapsed(start, end)).sum()
+    }
+}
+
+impl<G: Gpu> Prepared for PreparedPlan<'_, G> {
+    fn execute(&mut self, poison: Poison) -> Result<()> {
+        self.current = false;
+        self.restore(poison)
+            .and_then(|()| self.enqueue())
+            .and_then(|()| self.synchronize())
+            .map_err(within(&self.label))?;
+        self.executed = true;
+        Ok(())
+    }
+
+    fn outputs(&mut self) -> Result<&[Tensor]> {
+        if !self.current {
+            for (tensor, owned) in self.outputs.iter_mut().zip(&self.owned) {
+                let what = format!("{}: output \"{}\"", self.label, tensor.name);
+                self.device.gpu.download(&owned.memory, tensor.bytes_mut()).map_err(within(what))?;
+            }
+            self.current = true;
+        }
+        Ok(&self.outputs)
+    }
+
+    /// The sum of the iterations' own times, the flush or delay before each left out. Steps that
+    /// zero are part of the algorithm, so of its time. Nothing is poisoned in between, and counters
+    /// restore themselves: an algorithm leaves them at zero.
+    fn time(&mut self, iterations: u64, cache: Cache) -> Result<Duration> {
+        if !self.executed {
+            // Loads the kernels, which may happen as late as at their first launch, and zeroes the
+            // counters.
+            self.execute(Poison::of_execution(0))?;
+        }
+        self.current = false;
+        let timer = self.device.timer().map_err(within(&self.label))?;
+        let mut total = Duration::ZERO;
+        let mut left = iterations;
+        while left > 0 {
+            let batch = left.min(BATCH);
+            total += self.batch(timer, batch, cache).map_err(within(&self.label))?;
+            left -= batch;
+        }
+        Ok(total)
+    }
+
+    fn kernel(&self) -> KernelIdentity {
+        self.identity.clone()
+    }
+}

@@ -1,0 +1,166 @@
+//! Inputs on a GPU, and binding plans to them: buffers become addresses, entries become kernels.
+
+use std::sync::Arc;
+
+use crate::device::gpu::prepared::{Bound, Owned, PreparedPlan};
+use crate::device::gpu::{Gpu, GpuDevice, LaunchShape, Value, within};
+use crate::device::plan::{Argument, Buffer, Launch, Module, Plan, SUPPORT, Step, Workspace};
+use crate::device::{Device, Prepared, Problem, Staged};
+use crate::error::{Error, Result};
+use crate::operation::{Algorithm, OutputSpec};
+
+/// Blocks of the read probe per multiprocessor.
+const PROBE_BLOCKS_PER_SM: u32 = 8;
+/// Threads of its blocks.
+const PROBE_THREADS: u32 = 256;
+/// Bytes that it reads at a time.
+const PROBE_WORD: u64 = 16;
+
+/// A problem's inputs on a GPU.
+pub(super) struct StagedOnGpu<'a, G: Gpu> {
+    device: &'a GpuDevice<G>,
+    problem: Arc<Problem>,
+    inputs: Vec<G::Memory>,
+}
+
+impl<'a, G: Gpu> StagedOnGpu<'a, G> {
+    pub(super) fn new(device: &'a GpuDevice<G>, problem: Arc<Problem>) -> Result<Self> {
+        let inputs = problem
+            .inputs
+            .iter()
+            .map(|tensor| {
+                let what = format!("{}: input \"{}\"", problem.workload.name, tensor.name);
+                let memory = device.allocate(tensor.bytes().len() as u64, &what)?;
+                device.gpu.upload(&memory, tensor.bytes()).map_err(within(what))?;
+                Ok(memory)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { device, problem, inputs })
+    }
+
+    fn bind(
+        &self,
+        label: &str,
+        module: &'static Module,
+        plan: &Plan,
+        outputs: &[OutputSpec],
+    ) -> Result<PreparedPlan<'a, G>> {
+        let owned = self.allocate(plan, outputs).map_err(within(label))?;
+        let loaded = self.device.module(module).map_err(within(label))?;
+        let binding = Binding { staged: self, outputs: outputs.len(), owned: &owned };
+        let steps = plan
+            .steps
+            .iter()
+            .map(|step| match step {
+                Step::Zero(buffer) => binding.writable(*buffer).map(Bound::Zero).map_err(within("zeroing")),
+                Step::Launch(launch) => {
+                    let kernel = self.device.gpu.kernel(&loaded.module, &launch.entry);
+                    kernel.and_then(|kernel| binding.launch(kernel, launch)).map_err(within(&launch.entry))
+                }
+            })
+            .collect::<Result<_>>()
+            .map_err(within(label))?;
+        Ok(PreparedPlan::new(self.device, label.to_owned(), loaded.identity.clone(), owned, outputs, steps))
+    }
+
+    /// Outputs, then workspaces.
+    fn allocate(&self, plan: &Plan, outputs: &[OutputSpec]) -> Result<Vec<Owned<G>>> {
+        let outputs = outputs.iter().map(|spec| {
+            let bytes = (spec.len * spec.dtype.size()) as u64;
+            (format!("output \"{}\"", spec.name), bytes, false)
+        });
+        let workspaces = plan.workspaces.iter().enumerate();
+        let workspaces =
+            workspaces.map(|(index, space)| (format!("workspace {index}"), space.bytes, space.counters));
+        outputs
+            .chain(workspaces)
+            .map(|(what, bytes, counters)| Ok(Owned { memory: self.device.allocate(bytes, what)?, counters }))
+            .collect()
+    }
+}
+
+/// What a plan's buffers stand for.
+struct Binding<'a, G: Gpu> {
+    staged: &'a StagedOnGpu<'a, G>,
+    outputs: usize,
+    owned: &'a [Owned<G>],
+}
+
+impl<G: Gpu> Binding<'_, G> {
+    fn launch(&self, kernel: G::Kernel, launch: &Launch) -> Result<Bound<G>> {
+        let arguments =
+            launch.arguments.iter().map(|argument| self.value(*argument)).collect::<Result<_>>()?;
+        let shape = LaunchShape { grid: launch.grid, block: launch.block, shared_bytes: launch.shared_bytes };
+        Ok(Bound::Launch { entry: launch.entry.clone(), kernel, shape, arguments })
+    }
+
+    fn value(&self, argument: Argument) -> Result<Value> {
+        let gpu = &self.staged.device.gpu;
+        match argument {
+            Argument::U64(value) => Ok(Value::U64(value)),
+            Argument::U32(value) => Ok(Value::U32(value)),
+            Argument::Buffer(Buffer::Input(index)) => {
+                let memory = self.staged.inputs.get(index).ok_or_else(|| self.missing("input", index))?;
+                Ok(Value::U64(gpu.address(memory)))
+            }
+            Argument::Buffer(buffer) => {
+                Ok(Value::U64(gpu.address(&self.owned[self.writable(buffer)?].memory)))
+            }
+        }
+    }
+
+    /// The index in `owned` of a buffer that may be written.
+    fn writable(&self, buffer: Buffer) -> Result<usize> {
+        let workspaces = self.owned.len() - self.outputs;
+        match buffer {
+            Buffer::Input(index) => Err(Error::device(format!(
+                "the plan writes to input {index}, which other algorithms read too"
+            ))),
+            Buffer::Output(index) if index < self.outputs => Ok(index),
+            Buffer::Workspace(index) if index < workspaces => Ok(self.outputs + index),
+            Buffer::Output(index) => Err(self.missing("output", index)),
+            Buffer::Workspace(index) => Err(self.missing("workspace", index)),
+        }
+    }
+
+    fn missing(&self, kind: &str, index: usize) -> Error {
+        Error::device(format!(
+            "the plan refers to {kind} {index}, which does not exist (inputs: {}, outputs: {}, workspaces: {})",
+            self.staged.inputs.len(),
+            self.outputs,
+            self.owned.len() - self.outputs
+        ))
+    }
+}
+
+impl<G: Gpu> Staged for StagedOnGpu<'_, G> {
+    fn prepare(&self, algorithm: &'static Algorithm) -> Result<Box<dyn Prepared + '_>> {
+        let workload = &self.problem.workload;
+        let plan = (algorithm.plan)(workload, &self.device.target());
+        let label = format!("{}/{}", workload.operation.name(), algorithm.name);
+        let outputs = workload.operation.outputs(workload);
+        Ok(Box::new(self.bind(&label, algorithm.module, &plan, &outputs)?))
+    }
+
+    fn read_probe(&self) -> Result<Box<dyn Prepared + '_>> {
+        let grid = [self.device.target().sm_count * PROBE_BLOCKS_PER_SM, 1, 1];
+        let steps = self
+            .problem
+            .inputs
+            .iter()
+            .enumerate()
+            .map(|(index, tensor)| {
+                let arguments = vec![
+                    Argument::Buffer(Buffer::Input(index)),
+                    Argument::U64(tensor.bytes().len() as u64 / PROBE_WORD),
+                    Argument::Buffer(Buffer::Workspace(0)),
+                ];
+                let entry = "support_read".to_owned();
+                Step::Launch(Launch { entry, grid, block: [PROBE_THREADS, 1, 1], shared_bytes: 0, arguments })
+            })
+            .collect();
+        let sink = Workspace { bytes: 4, counters: false };
+        let plan = Plan { workspaces: vec![sink], steps };
+        Ok(Box::new(self.bind("read probe", &SUPPORT, &plan, &[])?))
+    }
+}

@@ -1,0 +1,91 @@
+//! What a GPU is asked to do: buffers, and steps over them. Operations make plans; `gpu.rs` carries
+//! them out over any GPU, so that plans and argument packing are tested without one.
+
+use crate::digest::short_hash;
+
+/// Compiled kernels that the program carries.
+#[derive(Debug)]
+pub struct Module {
+    /// The source's name without ending: `reduce` of `kernels/reduce.cu`.
+    pub name: &'static str,
+    /// The PTX that `scripts/build-ptx` made.
+    pub ptx: &'static str,
+}
+
+impl Module {
+    /// Short hash of the PTX.
+    pub fn hash(&self) -> String {
+        short_hash(self.ptx.as_bytes())
+    }
+}
+
+/// `kernels/reduce.cu`.
+pub static REDUCE: Module = Module { name: "reduce", ptx: include_str!("../../kernels/ptx/reduce.ptx") };
+
+/// `kernels/support.cu`: the read probe, delays and background load.
+pub static SUPPORT: Module = Module { name: "support", ptx: include_str!("../../kernels/ptx/support.ptx") };
+
+/// Scratch memory of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workspace {
+    /// Bytes, a multiple of 4; 0 is allowed.
+    pub bytes: u64,
+    /// Whether it holds counters that must be zero before an execution (and are so after it);
+    /// otherwise it is poisoned.
+    pub counters: bool,
+}
+
+/// Memory that a step refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Buffer {
+    /// The n-th input of the operation.
+    Input(usize),
+    /// The n-th output of the operation.
+    Output(usize),
+    /// The n-th entry of [`Plan::workspaces`].
+    Workspace(usize),
+}
+
+/// An argument of a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Argument {
+    /// A device pointer.
+    Buffer(Buffer),
+    /// `unsigned long long`.
+    U64(u64),
+    /// `unsigned int`.
+    U32(u32),
+}
+
+/// One kernel launch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// The entry's name in the module.
+    pub entry: String,
+    /// Blocks in x, y, z.
+    pub grid: [u32; 3],
+    /// Threads of a block in x, y, z.
+    pub block: [u32; 3],
+    /// Dynamic shared memory in bytes.
+    pub shared_bytes: u32,
+    /// The arguments in their order.
+    pub arguments: Vec<Argument>,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Sets a buffer to zero bytes: part of the algorithm, and of its time.
+    Zero(Buffer),
+    /// Launches a kernel.
+    Launch(Launch),
+}
+
+/// Everything that one execution asks of a GPU, in order. No steps: there is nothing to compute.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Scratch memory.
+    pub workspaces: Vec<Workspace>,
+    /// The steps.
+    pub steps: Vec<Step>,
+}

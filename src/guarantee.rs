@@ -1,0 +1,51 @@
+//! What an algorithm claims about its bits, in the terms of NVIDIA's CCCL, and which perturbations
+//! each claim covers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::perturbation::Perturbation;
+
+/// A claim about output bits; each implies the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guarantee {
+    /// Bits may change with every execution.
+    NotGuaranteed,
+    /// Same bits on the same device with the same program.
+    RunToRun,
+    /// Same bits on every device, launch and compiler version.
+    GpuToGpu,
+}
+
+impl Guarantee {
+    /// The name in files and on the screen.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotGuaranteed => "not_guaranteed",
+            Self::RunToRun => "run_to_run",
+            Self::GpuToGpu => "gpu_to_gpu",
+        }
+    }
+
+    /// Whether outputs must keep their bits under `perturbation`.
+    pub fn covers(self, perturbation: Perturbation) -> bool {
+        match perturbation {
+            Perturbation::Repeat | Perturbation::Load => self >= Self::RunToRun,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_guarantee_implies_the_one_before() {
+        assert!(Guarantee::NotGuaranteed < Guarantee::RunToRun);
+        assert!(Guarantee::RunToRun < Guarantee::GpuToGpu);
+        for perturbation in Perturbation::ALL {
+            assert!(!Guarantee::NotGuaranteed.covers(perturbation));
+            assert!(Guarantee::GpuToGpu.covers(perturbation) >= Guarantee::RunToRun.covers(perturbation));
+        }
+    }
+}

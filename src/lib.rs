@@ -1,0 +1,42 @@
+//! **samebits** runs GPU kernels again and again under controlled perturbations, says whether their
+//! output bits stay the same, how far they drift when they do not, and what sameness costs.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! workload ── input ── device.prepare(algorithm) ── outputs under a perturbation ── digest, divergence
+//!         ── verdict ── Measurement (one row) ── report
+//! ```
+//!
+//! | room | what it holds |
+//! | --- | --- |
+//! | [`workload`], [`input`] | what is measured, on which numbers |
+//! | [`operation`] | what is computed: tables of algorithms, launch plans, twins, references |
+//! | [`device`] | where it runs: the CPU's twins, a GPU's kernels |
+//! | [`suite`] | executing, comparing, timing: from workloads to rows |
+//! | [`digest`], [`divergence`], [`statistics`], [`timing`] | the metrics |
+//! | [`measurement`], [`results`], [`environment`] | rows and the folder they are kept in |
+//! | [`report`] | pure functions from rows to text |
+//! | [`cli`], [`command`] | the command line: one verb, one file |
+
+pub mod cli;
+pub mod command;
+pub mod device;
+pub mod digest;
+pub mod divergence;
+pub mod environment;
+pub mod error;
+pub mod guarantee;
+pub mod input;
+pub mod measurement;
+pub mod operation;
+pub mod perturbation;
+pub mod poison;
+pub mod report;
+pub mod results;
+pub mod statistics;
+pub mod suite;
+pub mod tensor;
+pub mod timing;
+pub mod verdict;
+pub mod workload;

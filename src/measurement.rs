@@ -1,0 +1,349 @@
+//! One row: what was observed of a workload × algorithm × setting × perturbation × variant. Its
+//! columns are a contract (results/README.md), read and written as CSV.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::short_hash;
+use crate::error::{Error, Result};
+use crate::guarantee::Guarantee;
+use crate::input::Distribution;
+use crate::perturbation::Perturbation;
+use crate::tensor::Dtype;
+use crate::verdict::Verdict;
+
+/// The version of the columns.
+pub const SCHEMA: u32 = 1;
+
+/// The columns, in their order: the contract that other programs read.
+pub const COLUMNS: [&str; 53] = [
+    "schema",
+    "row_id",
+    "run_id",
+    "timestamp",
+    "environment",
+    "device",
+    "device_kind",
+    "engine",
+    "setting",
+    "operation",
+    "algorithm",
+    "guarantee",
+    "batch_invariant",
+    "workload",
+    "shape",
+    "dtype",
+    "accumulate",
+    "output_dtype",
+    "input",
+    "input_digest",
+    "seed",
+    "perturbation",
+    "variant",
+    "verdict",
+    "comparisons",
+    "differing",
+    "distinct",
+    "p_upper_95",
+    "v_c",
+    "v_ermv",
+    "v_ermv_excluded",
+    "max_ulp",
+    "p99_ulp",
+    "worst_output",
+    "first_difference",
+    "reference_max_ulp",
+    "reference_rel_err",
+    "bound_coverage",
+    "digest",
+    "accumulator_digest",
+    "samples",
+    "median_ns",
+    "ci95_low_ns",
+    "ci95_high_ns",
+    "hot_median_ns",
+    "throughput",
+    "throughput_unit",
+    "percent_of_limit",
+    "clock_mhz",
+    "throttled",
+    "kernel",
+    "cubin",
+    "note",
+];
+
+/// One row, a field per column of [`COLUMNS`]. Columns without a meaning are empty.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measurement {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Short hash of the row's key within its run.
+    pub row_id: String,
+    /// The name of the run's folder.
+    pub run_id: String,
+    /// When the row was finished, UTC, RFC 3339.
+    pub timestamp: String,
+    /// Short hash of `environment.json`.
+    pub environment: String,
+    /// `cpu`, `cuda:0`.
+    pub device: String,
+    /// What the device is, in words.
+    pub device_kind: String,
+    /// Whose code ran.
+    pub engine: String,
+    /// What the user set, `key=value;key=value`.
+    pub setting: String,
+    /// What was computed.
+    pub operation: String,
+    /// In which way.
+    pub algorithm: String,
+    /// What the algorithm claims.
+    pub guarantee: Guarantee,
+    /// Whether it claims that a row's bits are the same in every batch.
+    pub batch_invariant: bool,
+    /// The workload's name.
+    pub workload: String,
+    /// The workload's extents.
+    pub shape: String,
+    /// Type of the inputs.
+    pub dtype: Dtype,
+    /// Type of the accumulators.
+    pub accumulate: Dtype,
+    /// Type of the outputs.
+    pub output_dtype: Dtype,
+    /// Distribution of the inputs.
+    pub input: Distribution,
+    /// Digest of the inputs.
+    pub input_digest: String,
+    /// Seed of the inputs.
+    pub seed: u64,
+    /// What changed between executions.
+    pub perturbation: Perturbation,
+    /// The value tried.
+    pub variant: String,
+    /// What was observed.
+    pub verdict: Verdict,
+    /// Executions that were compared with the first.
+    pub comparisons: Option<u64>,
+    /// How many of them differed.
+    pub differing: Option<u64>,
+    /// Distinct digests seen.
+    pub distinct: Option<u64>,
+    /// Upper bound of the probability that a later execution differs.
+    pub p_upper_95: Option<f64>,
+    /// Fraction of elements whose bits differ.
+    pub v_c: Option<f64>,
+    /// Mean relative difference.
+    pub v_ermv: Option<f64>,
+    /// Elements that `v_ermv` leaves out.
+    pub v_ermv_excluded: Option<u64>,
+    /// Largest ULP distance.
+    pub max_ulp: Option<u64>,
+    /// 99th percentile of the ULP distance.
+    pub p99_ulp: Option<u64>,
+    /// The output that differs most.
+    pub worst_output: String,
+    /// Index of its first differing element.
+    pub first_difference: Option<u64>,
+    /// Largest ULP distance from the reference, rounded to the output's type.
+    pub reference_max_ulp: Option<u64>,
+    /// ‖output − reference‖₂ / ‖reference‖₂.
+    pub reference_rel_err: Option<f64>,
+    /// κ: the largest error ÷ its bound.
+    pub bound_coverage: Option<f64>,
+    /// Digest of the outputs of the first execution.
+    pub digest: String,
+    /// Digest of their f32 stores, where they are also stored narrower.
+    pub accumulator_digest: String,
+    /// Timing samples.
+    pub samples: Option<u64>,
+    /// Median time of an execution.
+    pub median_ns: Option<u64>,
+    /// Lower end of its 95 % interval.
+    pub ci95_low_ns: Option<u64>,
+    /// Upper end of its 95 % interval.
+    pub ci95_high_ns: Option<u64>,
+    /// Median with warm caches.
+    pub hot_median_ns: Option<u64>,
+    /// Work per time.
+    pub throughput: Option<f64>,
+    /// `GB/s` or `GFLOP/s`.
+    pub throughput_unit: String,
+    /// Share of what the same device reads in that time, or of its FMA peak.
+    pub percent_of_limit: Option<f64>,
+    /// Clock of the multiprocessors.
+    pub clock_mhz: Option<u32>,
+    /// Samples thrown away because the clock was throttled.
+    pub throttled: Option<u64>,
+    /// Short hash of PTX or source.
+    pub kernel: String,
+    /// Short hash of the machine code.
+    pub cubin: String,
+    /// Reason, error or remarks, separated by `; `.
+    pub note: String,
+}
+
+impl Measurement {
+    /// What tells rows of one run apart; `row_id` is its hash.
+    pub fn key(&self) -> String {
+        [
+            self.device.as_str(),
+            &self.engine,
+            &self.setting,
+            &self.operation,
+            &self.algorithm,
+            &self.workload,
+            &self.shape,
+            self.dtype.name(),
+            self.input.name(),
+            &self.seed.to_string(),
+            self.perturbation.name(),
+            &self.variant,
+        ]
+        .join("|")
+    }
+
+    /// The hash of [`Measurement::key`].
+    pub fn id(&self) -> String {
+        short_hash(self.key().as_bytes())
+    }
+
+    /// Whether a claim was seen broken: the bits differ where the guarantee says they do not.
+    pub fn breaks_claim(&self) -> bool {
+        self.verdict == Verdict::Differs && self.guarantee.covers(self.perturbation)
+    }
+
+    /// Adds a remark to the note.
+    pub fn remark(&mut self, remark: &str) {
+        if !self.note.is_empty() {
+            self.note.push_str("; ");
+        }
+        // Remarks are separated by "; " and rows by line ends: keep both out of a remark.
+        self.note.push_str(&remark.replace(['\n', '\r'], " ").replace("; ", ", "));
+    }
+
+    /// Whether the note holds `remark`.
+    pub fn has_remark(&self, remark: &str) -> bool {
+        self.note.split("; ").any(|part| part == remark)
+    }
+}
+
+/// Writes rows as CSV, the header first, each row flushed, so that a kill leaves the finished ones.
+pub struct Writer<W: Write>(csv::Writer<W>);
+
+impl<W: Write> Writer<W> {
+    /// Starts a file: the header comes with the first row.
+    pub fn new(out: W) -> Self {
+        Self(csv::Writer::from_writer(out))
+    }
+
+    /// Goes on with a file that has its header.
+    pub fn resuming(out: W) -> Self {
+        Self(csv::WriterBuilder::new().has_headers(false).from_writer(out))
+    }
+
+    /// Writes one row and flushes it.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&mut self, row: &Measurement) -> Result<()> {
+        let written = self.0.serialize(row).map_err(std::io::Error::from);
+        written.and_then(|()| self.0.flush()).map_err(Error::file("measurements.csv", "cannot write a row"))
+    }
+}
+
+/// Rows that were read from a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    /// The whole rows.
+    pub rows: Vec<Measurement>,
+    /// Bytes up to the end of the last whole row.
+    pub end: u64,
+    /// Whether something that is not a whole row stands behind it.
+    pub cut_off: bool,
+}
+
+/// Reads rows, telling a file that was cut off by a kill from a damaged one.
+///
+/// # Errors
+/// If the file cannot be read, has other columns or another schema, or a row in its middle is damaged.
+pub fn read(path: &Path) -> Result<Rows> {
+    let bytes = std::fs::read(path).map_err(Error::file(path, "cannot read the rows"))?;
+    parse(&bytes, &path.display().to_string())
+}
+
+/// Reads rows from a file that must be whole.
+///
+/// # Errors
+/// As [`read`], and if the file is cut off.
+pub fn read_whole(path: &Path) -> Result<Vec<Measurement>> {
+    let Rows { rows, cut_off, .. } = read(path)?;
+    if cut_off {
+        return Err(Error::input(format!(
+            "{}: cut off after {} whole rows; finish the run with `samebits run --resume {}`",
+            path.display(),
+            rows.len(),
+            path.parent().unwrap_or(path).display()
+        )));
+    }
+    Ok(rows)
+}
+
+fn parse(bytes: &[u8], origin: &str) -> Result<Rows> {
+    // A row is one line; what has no line end yet was being written when the program was killed.
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    let mut rows = Rows { rows: Vec::new(), end: end as u64, cut_off: end < bytes.len() };
+    if end == 0 {
+        return Ok(rows);
+    }
+    let mut reader = csv::Reader::from_reader(&bytes[..end]);
+    let headers =
+        reader.headers().map_err(|error| Error::input(format!("{origin}: {}", reason(&error))))?.clone();
+    check_headers(&headers, origin)?;
+    for (index, row) in reader.deserialize().enumerate() {
+        let bad = |problem: String| {
+            Error::input(format!(
+                "{origin}, line {}: {problem}; remove that line and resume the run",
+                index + 2
+            ))
+        };
+        let row: Measurement = row.map_err(|error| bad(reason(&error)))?;
+        if row.schema != SCHEMA {
+            return Err(bad(format!("schema {} in place of {SCHEMA}", row.schema)));
+        }
+        rows.rows.push(row);
+    }
+    Ok(rows)
+}
+
+fn reason(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} columns in place of {expected_len}")
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn check_headers(headers: &csv::StringRecord, origin: &str) -> Result<()> {
+    if headers.iter().eq(COLUMNS) {
+        return Ok(());
+    }
+    let missing = COLUMNS.iter().find(|column| headers.iter().all(|header| header != **column));
+    let foreign = headers.iter().find(|header| !COLUMNS.contains(header));
+    let detail = match (missing, foreign) {
+        (Some(missing), _) => format!("column \"{missing}\" is missing"),
+        (None, Some(foreign)) => format!("column \"{foreign}\" is unknown"),
+        (None, None) => "the columns stand in another order".to_owned(),
+    };
+    Err(Error::input(format!(
+        "{origin}: not rows of schema {SCHEMA}: {detail}; read it with the program version that wrote it"
+    )))
+}
+
+#[cfg(test)]
+mod tests {}

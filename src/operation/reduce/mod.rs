@@ -1,0 +1,175 @@
+//! Sums: of n elements, or of every row of an r×c array; f32 or f16 in, f32 out.
+
+pub mod plan;
+mod reference;
+mod twin;
+
+use crate::device::plan::REDUCE;
+use crate::error::{Error, Result};
+use crate::guarantee::Guarantee;
+use crate::input::InputSpec;
+use crate::operation::{Algorithm, Operation, OutputSpec, Reference, Target, Work};
+use crate::tensor::{Dtype, Tensor};
+use crate::workload::{Shape, Workload};
+
+/// The table of algorithms: the one place where they are registered.
+pub static ALGORITHMS: [Algorithm; 5] = [
+    Algorithm {
+        name: "fixed_tree",
+        guarantee: Guarantee::GpuToGpu,
+        batch_invariant: true,
+        order: "n alone; a row's tree on its columns alone",
+        dtypes: &Dtype::ALL,
+        contended: false,
+        module: &REDUCE,
+        plan: plan::fixed_tree,
+        twin: twin::fixed_tree,
+        depth: plan::fixed_tree_depth,
+    },
+    Algorithm {
+        name: "two_pass",
+        guarantee: Guarantee::RunToRun,
+        batch_invariant: false,
+        order: "n and the grid, which follows the SM count",
+        dtypes: &Dtype::ALL,
+        contended: false,
+        module: &REDUCE,
+        plan: plan::two_pass,
+        twin: twin::two_pass,
+        depth: plan::grid_depth,
+    },
+    Algorithm {
+        name: "ticket",
+        guarantee: Guarantee::RunToRun,
+        batch_invariant: false,
+        order: "n and the grid, which follows the SM count",
+        dtypes: &Dtype::ALL,
+        contended: false,
+        module: &REDUCE,
+        plan: plan::ticket,
+        twin: twin::ticket,
+        depth: plan::grid_depth,
+    },
+    Algorithm {
+        name: "atomic_block",
+        guarantee: Guarantee::NotGuaranteed,
+        batch_invariant: false,
+        order: "arrival of the blocks",
+        dtypes: &Dtype::ALL,
+        contended: false,
+        module: &REDUCE,
+        plan: plan::atomic_block,
+        twin: twin::atomic_block,
+        depth: plan::atomic_block_depth,
+    },
+    Algorithm {
+        name: "atomic_element",
+        guarantee: Guarantee::NotGuaranteed,
+        batch_invariant: false,
+        order: "arrival of the elements",
+        dtypes: &Dtype::ALL,
+        contended: true,
+        module: &REDUCE,
+        plan: plan::atomic_element,
+        twin: twin::atomic_element,
+        depth: plan::atomic_element_depth,
+    },
+];
+
+/// The operation `reduce`.
+#[derive(Debug)]
+pub struct Reduce;
+
+impl Operation for Reduce {
+    fn name(&self) -> &'static str {
+        "reduce"
+    }
+
+    fn ways(&self) -> &'static str {
+        "ways to sum"
+    }
+
+    fn algorithms(&self) -> &'static [Algorithm] {
+        &ALGORITHMS
+    }
+
+    fn check_shape(&self, shape: &Shape) -> Result<()> {
+        if shape.extents(["n"]).is_some() || shape.extents(["r", "c"]).is_some() {
+            Ok(())
+        } else {
+            Err(Error::input(format!("shape \"{shape}\" does not fit reduce, which takes n=… or r=…;c=…")))
+        }
+    }
+
+    fn describe(&self, shape: &Shape) -> String {
+        match extents(shape) {
+            (1, n) => format!("sum of {}", in_powers_of_two(n)),
+            (rows, columns) => {
+                format!("row sums of {}×{}", in_powers_of_two(rows), in_powers_of_two(columns))
+            }
+        }
+    }
+
+    fn inputs(&self, workload: &Workload) -> Vec<InputSpec> {
+        let (rows, columns) = extents(&workload.shape);
+        let period = usize::try_from(columns.max(1)).unwrap_or(usize::MAX);
+        vec![InputSpec { name: "x", len: (rows * columns) as usize, period }]
+    }
+
+    fn outputs(&self, workload: &Workload) -> Vec<OutputSpec> {
+        let (rows, _) = extents(&workload.shape);
+        vec![OutputSpec { name: "sum", len: rows as usize, dtype: Dtype::F32, accumulator: false }]
+    }
+
+    fn check_shapes(&self) -> Vec<String> {
+        let ordinary = ["n=1048576", "r=64;c=4096", "n=16777216", "r=1000;c=1000"];
+        let sums = [
+            0, 1, 2, 3, 5, 31, 127, 1023, 1024, 1025, 2047, 2048, 2049, 4095, 4097, 8191, 16_383, 16_385,
+            65_537, 1_000_003, 8_388_609, 33_554_433,
+        ];
+        let rows =
+            [(0, 5), (1, 1), (3, 0), (2, 7), (7, 1025), (33, 63), (5, 16_385), (129, 2049), (3, 1_000_003)];
+        let sums = sums.iter().map(|n| format!("n={n}"));
+        let rows = rows.iter().map(|(r, c)| format!("r={r};c={c}"));
+        ordinary.iter().map(|&shape| shape.to_owned()).chain(sums).chain(rows).collect()
+    }
+
+    fn work(&self, workload: &Workload) -> Work {
+        let (rows, columns) = extents(&workload.shape);
+        Work::Bytes(rows * columns * workload.dtype.size() as u64 + rows * Dtype::F32.size() as u64)
+    }
+
+    fn reference(&self, workload: &Workload, inputs: &[Tensor]) -> Reference {
+        let (rows, columns) = extents(&workload.shape);
+        reference::sums(&inputs[0], rows as usize, columns as usize)
+    }
+
+    fn bound(
+        &self,
+        algorithm: &Algorithm,
+        workload: &Workload,
+        target: &Target,
+        reference: &Reference,
+    ) -> Vec<Vec<f64>> {
+        let depth = (algorithm.depth)(workload, target);
+        // Atomic additions flush subnormal results on a GPU.
+        let flushed = algorithm.guarantee == Guarantee::NotGuaranteed;
+        vec![reference::bound(depth, flushed, &reference.outputs[0])]
+    }
+}
+
+/// Rows and columns; a sum of n elements is one row.
+pub(crate) fn extents(shape: &Shape) -> (u64, u64) {
+    match (shape.extents(["n"]), shape.extents(["r", "c"])) {
+        (Some([n]), _) => (1, n),
+        (_, Some([rows, columns])) => (rows, columns),
+        _ => (0, 0),
+    }
+}
+
+fn in_powers_of_two(n: u64) -> String {
+    if n.is_power_of_two() && n >= 1 << 10 { format!("2^{}", n.ilog2()) } else { n.to_string() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! The algorithms on the CPU: the deterministic ones operation for operation as the kernels do them,
+//! the atomic ones with compare-and-swap additions from the threads that rayon runs them on.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use multiversion::multiversion;
+use rayon::prelude::*;
+
+use crate::operation::Target;
+use crate::operation::reduce::plan::{Geometry, Tiles};
+use crate::tensor::{Data, Tensor};
+use crate::workload::Workload;
+
+/// The widest tile: 256 groups of eight f16.
+const WIDEST: usize = 2048;
+/// Elements that one task adds at the least, so that tasks are not mostly overhead.
+const TASK: u64 = 1 << 15;
+/// Elements that a thread adds one by one before it takes the next part of the input.
+const ELEMENT_RUN: usize = 1 << 10;
+
+/// Twin of `fixed_tree`.
+pub fn fixed_tree(workload: &Workload, _: &Target, inputs: &[Tensor], outputs: &mut [Tensor]) {
+    tree(&Geometry::fixed(workload), inputs, outputs);
+}
+
+/// Twin of `two_pass`.
+pub fn two_pass(workload: &Workload, target: &Target, inputs: &[Tensor], outputs: &mut [Tensor]) {
+    tree(&Geometry::grid(workload, target), inputs, outputs);
+}
+
+/// Twin of `ticket`: the same sums in the same order as `two_pass`; only the launch differs.
+pub fn ticket(workload: &Workload, target: &Target, inputs: &[Tensor], outputs: &mut [Tensor]) {
+    tree(&Geometry::grid(workload, target), inputs, outputs);
+}
+
+/// Twin of `atomic_block`: block sums are added as they come.
+pub fn atomic_block(workload: &Workload, target: &Target, inputs: &[Tensor], outputs: &mut [Tensor]) {
+    let geometry = Geometry::grid(workload, target);
+    let sums = Accumulators::zeroed(geometry.rows);
+    match &inputs[0].data {
+        Data::F32(x) => for_each_block(&geometry, x, |row, sum| sums.add(row, sum)),
+        Data::F16(x) => for_each_block(&geometry, x, |row, sum| sums.add(row, sum)),
+    }
+    sums.store(&mut outputs[0]);
+}
+
+/// Twin of `atomic_element`: elements are added as they come.
+pub fn atomic_element(workload: &Workload, target: &Target, inputs: &[Tensor], outputs: &mut [Tensor]) {
+    let geometry = Geometry::grid(workload, target);
+    let sums = Accumulators::zeroed(geometry.rows);
+    let columns = (geometry.columns as usize).max(1);
+    match &inputs[0].data {
+        Data::F32(x) => add_elements(&sums, columns, x, |value| value),
+        Data::F16(x) => add_elements(&sums, columns, x, f16::to_f32),
+    }
+    sums.store(&mut outputs[0]);
+}
+
+fn add_elements<T: Copy + Sync>(
+    sums: &Accumulators,
+    columns: usize,
+    x: &[T],
+    widen: impl Fn(T) -> f32 + Sync,
+) {
+    x.par_chunks(ELEMENT_RUN).enumerate().for_each(|(run, elements)| {
+        for (offset, &value) in elements.iter().enumerate() {
+            sums.add((run * ELEMENT_RUN + offset) / columns, widen(value));
+        }
+    });
+}
+
+/// One f32 per row that several threads add to, as a GPU's atomics do.
+struct Accumulators(Vec<AtomicU32>);
+
+impl Accumulators {
+    fn zeroed(rows: u64) -> Self {
+        Self((0..rows).map(|_| AtomicU32::new(0)).collect())
+    }
+
+    fn add(&self, row: usize, value: f32) {
+        let cell = &self.0[row];
+        let mut seen = cell.load(Ordering::Relaxed);
+        loop {
+            let sum = canonical(f32::from_bits(seen) + value).to_bits();
+            match cell.compare_exchange_weak(seen, sum, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    fn store(&self, output: &mut Tensor) {
+        if let Data::F32(output) = &mut output.data {
+            for (out, cell) in output.iter_mut().zip(&self.0) {
+                *out = f32::from_bits(cell.load(Ordering::Relaxed));
+            }
+        }
+    }
+}
+
+/// The NaN that PTX arithmetic makes, for every NaN.
+fn canonical(value: f32) -> f32 {
+    if value.is_nan() { f32::from_bits(0x7fff_ffff) } else { value }
+}
+
+fn tree(geometry: &Geometry, inputs: &[Tensor], outputs: &mut [Tensor]) {
+    let partials = match &inputs[0].data {
+        Data::F32(x) => block_sums(geometry, x),
+        Data::F16(x) => block_sums(geometry, x),
+    };
+    let sums = if geometry.blocks > 1 { block_sums(&geometry.combine(), &partials) } else { partials };
+    if let Data::F32(output) = &mut outputs[0].data {
+        for (out, sum) in output.iter_mut().zip(sums) {
+            *out = canonical(sum);
+        }
+    }
+}
+
+/// The sum of every logical block of every row, row by row.
+fn block_sums<T: Element>(geometry: &Geometry, x: &[T]) -> Vec<f32> {
+    let items = geometry.rows * geometry.blocks;
+    let elements = (geometry.columns / geometry.blocks).max(1);
+    (0..items as usize)
+        .into_par_iter()
+        .with_min_len(TASK.div_ceil(elements) as usize)
+        .map(|item| block_sum(geometry, x, item as u64).1)
+        .collect()
+}
+
+fn for_each_block<T: Element>(geometry: &Geometry, x: &[T], arrive: impl Fn(usize, f32) + Sync) {
+    (0..(geometry.rows * geometry.blocks) as usize).into_par_iter().for_each(|item| {
+        let (row, sum) = block_sum(geometry, x, item as u64);
+        arrive(row, sum);
+    });
+}
+
+fn block_sum<T: Element>(geometry: &Geometry, x: &[T], item: u64) -> (usize, f32) {
+    let row = (item / geometry.blocks) as usize;
+    let columns = geometry.columns as usize;
+    let row_of_x = &x[row * columns..(row + 1) * columns];
+    (row, T::lane_tree(row_of_x, geometry.width as usize, geometry.tiles(item % geometry.blocks)))
+}
+
+/// An input element: how the tree's lanes add it.
+trait Element: Copy + Sync {
+    /// Adds tiles lane by lane, then the lanes in a binary tree of adjacent pairs.
+    fn lane_tree(row: &[Self], width: usize, tiles: Tiles) -> f32;
+}
+
+impl Element for f32 {
+    fn lane_tree(row: &[Self], width: usize, tiles: Tiles) -> f32 {
+        lane_tree_f32(row, width, tiles)
+    }
+}
+
+impl Element for f16 {
+    fn lane_tree(row: &[Self], width: usize, tiles: Tiles) -> f32 {
+        lane_tree_f16(row, width, tiles)
+    }
+}
+
+/// The elements of one tile; short where the row ends.
+fn tile<T>(row: &[T], width: usize, tiles: Tiles, index: u64) -> &[T] {
+    let start = (tiles.first + index * tiles.step) as usize * width;
+    &row[start..row.len().min(start + width)]
+}
+
+/// How many lanes a short row uses, as a power of two. The others hold +0, and adding +0 changes
+/// nothing: a lane starts at +0, so that no lane ever holds −0.
+fn used(width: usize, columns: usize) -> usize {
+    width.min(columns.next_power_of_two())
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
+fn lane_tree_f32(row: &[f32], width: usize, tiles: Tiles) -> f32 {
+    let mut lanes = [0f32; WIDEST / 2];
+    let lanes = &mut lanes[..used(width, row.len())];
+    for index in 0..tiles.count {
+        for (lane, value) in lanes.iter_mut().zip(tile(row, width, tiles, index)) {
+            *lane += value;
+        }
+    }
+    adjacent_tree(lanes)
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
+fn lane_tree_f16(row: &[f16], width: usize, tiles: Tiles) -> f32 {
+    let mut lanes = [0f32; WIDEST];
+    let mut widened = [0f32; WIDEST];
+    let lanes = &mut lanes[..used(width, row.len())];
+    for index in 0..tiles.count {
+        let elements = tile(row, width, tiles, index);
+        elements.convert_to_f32_slice(&mut widened[..elements.len()]);
+        for (lane, value) in lanes.iter_mut().zip(&widened[..elements.len()]) {
+            *lane += value;
+        }
+    }
+    adjacent_tree(lanes)
+}
+
+/// Adds adjacent pairs of `lanes`, whose length is a power of two, until one value is left.
+#[inline(always)]
+fn adjacent_tree(lanes: &mut [f32]) -> f32 {
+    // Between two buffers, since sums written over their own summands do not vectorise.
+    let mut other = [0f32; WIDEST / 2];
+    let mut width = lanes.len();
+    while width >= 4 {
+        pairs(&lanes[..width], &mut other[..width / 2]);
+        pairs(&other[..width / 2], &mut lanes[..width / 4]);
+        width /= 4;
+    }
+    if width == 2 { lanes[0] + lanes[1] } else { lanes[0] }
+}
+
+#[inline(always)]
+fn pairs(lanes: &[f32], sums: &mut [f32]) {
+    for (sum, pair) in sums.iter_mut().zip(lanes.as_chunks::<2>().0) {
+        *sum = pair[0] + pair[1];
+    }
+}

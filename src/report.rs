@@ -1,0 +1,20 @@
+//! Reports: pure functions from rows to text. They know rows, and nothing of how these were measured.
+//!
+//! [`model`] says what there is to say: a headline per operation, a block with one line per algorithm,
+//! findings, the price. [`terminal`] and [`markdown`] only lay that out. No operation, algorithm or
+//! result is written into this code: words and numbers come from the rows and the table of operations.
+
+pub mod markdown;
+pub mod model;
+pub mod terminal;
+
+mod block;
+mod findings;
+mod group;
+mod headline;
+mod legend;
+mod words;
+mod wrap;
+
+#[cfg(test)]
+mod tests;

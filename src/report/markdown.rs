@@ -1,0 +1,70 @@
+//! The report as Markdown, for READMEs and issues.
+
+use crate::measurement::Measurement;
+use crate::report::legend::legend;
+use crate::report::model::{Block, Broken, Column, Report};
+
+/// The report on `rows` as Markdown that ends in a newline: with `all` a table for every workload, else
+/// for the most telling one per operation.
+pub fn render(rows: &[Measurement], all: bool) -> String {
+    if rows.is_empty() {
+        return "Nothing was measured: there are no rows to report on.\n".to_owned();
+    }
+    let report = Report::new(rows, all);
+    let mut paragraphs: Vec<String> = report.captions.iter().map(|caption| escaped(caption)).collect();
+    let mut shown = Vec::new();
+    for section in &report.sections {
+        paragraphs.push(format!("**{}**", escaped(&section.headline)));
+        for block in &section.blocks {
+            let place =
+                if report.has_several_devices() { format!(" · {}", section.device) } else { String::new() };
+            paragraphs.push(format!("`{}` {}{}", block.operation, escaped(&block.problem), escaped(&place)));
+            paragraphs.push(table(block));
+            shown.extend(block.columns());
+        }
+    }
+    paragraphs.extend(report.broken.iter().map(broken));
+    paragraphs.extend(report.failures.iter().map(|failure| format!("**FAILED:** {}", escaped(failure))));
+    let sentences = report.findings.iter().chain(&report.prices).cloned().chain(report.skipped_in_words());
+    let sentences: Vec<String> = sentences.map(|sentence| format!("- {}", escaped(&sentence))).collect();
+    paragraphs.push(sentences.join("\n"));
+    let legend: Vec<String> = legend(&report, &shown).iter().map(|entry| escaped(entry)).collect();
+    paragraphs.push(legend.join(" · "));
+    paragraphs.retain(|paragraph| !paragraph.is_empty());
+    paragraphs.join("\n\n") + "\n"
+}
+
+fn table(block: &Block) -> String {
+    let columns = block.columns();
+    let row = |texts: Vec<String>| format!("| {} |", texts.join(" | "));
+    let rule = |column: &Column| if column.is_numeric() { "--:" } else { "---" }.to_owned();
+    let mut lines = vec![
+        row(columns.iter().map(|column| escaped(&block.heading(*column))).collect()),
+        row(columns.iter().map(rule).collect()),
+    ];
+    for line in &block.lines {
+        lines.push(row(columns.iter().map(|column| escaped(&block.text(line, *column))).collect()));
+    }
+    lines.join("\n")
+}
+
+fn broken(broken: &Broken) -> String {
+    let first = broken.first.as_ref().map_or_else(String::new, |first| format!("{}; ", escaped(first)));
+    format!(
+        "**BROKEN CLAIM:** {}\n\n{first}repeat it:\n\n```sh\n{}\n```",
+        escaped(&broken.what),
+        broken.command.join(" ")
+    )
+}
+
+/// `text` as Markdown that shows it as it is. Underscores inside words need nothing.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if r"\*<>[]|".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}

@@ -1,0 +1,159 @@
+//! Rows for tests: a run on a device that does not exist, with made-up numbers.
+
+use crate::guarantee::Guarantee;
+use crate::input::Distribution;
+use crate::measurement::{Measurement, SCHEMA};
+use crate::perturbation::Perturbation;
+use crate::statistics::p_upper_95;
+use crate::tensor::Dtype;
+use crate::verdict::Verdict;
+use crate::workload::Shape;
+
+/// A skipped row of `reduce` that the functions below change into what a test needs.
+pub fn row(algorithm: &str, guarantee: Guarantee, perturbation: Perturbation) -> Measurement {
+    Measurement {
+        schema: SCHEMA,
+        row_id: String::new(),
+        run_id: "run".to_owned(),
+        timestamp: String::new(),
+        environment: String::new(),
+        device: "cpu".to_owned(),
+        device_kind: "Made-up CPU, 8 cores".to_owned(),
+        engine: "samebits".to_owned(),
+        setting: String::new(),
+        operation: "reduce".to_owned(),
+        algorithm: algorithm.to_owned(),
+        guarantee,
+        batch_invariant: false,
+        workload: "sum-2^24-f32-wide".to_owned(),
+        shape: "n=16777216".to_owned(),
+        dtype: Dtype::F32,
+        accumulate: Dtype::F32,
+        output_dtype: Dtype::F32,
+        input: Distribution::Wide,
+        input_digest: String::new(),
+        seed: 7,
+        perturbation,
+        variant: String::new(),
+        verdict: Verdict::Skipped,
+        comparisons: None,
+        differing: None,
+        distinct: None,
+        p_upper_95: None,
+        v_c: None,
+        v_ermv: None,
+        v_ermv_excluded: None,
+        max_ulp: None,
+        p99_ulp: None,
+        worst_output: String::new(),
+        first_difference: None,
+        reference_max_ulp: None,
+        reference_rel_err: None,
+        bound_coverage: None,
+        digest: String::new(),
+        accumulator_digest: String::new(),
+        samples: None,
+        median_ns: None,
+        ci95_low_ns: None,
+        ci95_high_ns: None,
+        hot_median_ns: None,
+        throughput: None,
+        throughput_unit: String::new(),
+        percent_of_limit: None,
+        clock_mhz: None,
+        throttled: None,
+        kernel: String::new(),
+        cubin: String::new(),
+        note: String::new(),
+    }
+}
+
+/// Makes `row` one of executions of which `differing` of 31 later ones differed, by up to `ulp`.
+pub fn observe(row: &mut Measurement, differing: u64, ulp: u64) {
+    row.verdict = if differing == 0 { Verdict::Same } else { Verdict::Differs };
+    row.comparisons = Some(31);
+    row.differing = Some(differing);
+    row.distinct = Some(differing.min(17) + 1);
+    row.p_upper_95 = Some(p_upper_95(differing, 31));
+    row.max_ulp = Some(ulp);
+    row.v_c = Some(if differing == 0 { 0.0 } else { 1.0 });
+    row.worst_output = "sum".to_owned();
+    row.first_difference = (differing > 0).then_some(0);
+}
+
+/// Gives `row` a time.
+pub fn time(row: &mut Measurement, ns: u64) {
+    row.samples = Some(40);
+    row.median_ns = Some(ns);
+    row.ci95_low_ns = Some(ns - ns / 100);
+    row.ci95_high_ns = Some(ns + ns / 50);
+    let elements = Shape::parse(&row.shape).ok().and_then(|shape| shape.elements()).unwrap_or(0);
+    let throughput = 4.0 * elements as f64 / ns as f64;
+    row.throughput = Some(throughput);
+    row.throughput_unit = "GB/s".to_owned();
+    row.percent_of_limit = Some(throughput / 0.18);
+}
+
+/// An algorithm of a run: repeat and load rows.
+pub fn pair(name: &str, guarantee: Guarantee, differing: [u64; 2], ns: u64) -> Vec<Measurement> {
+    let pairs = Perturbation::ALL.into_iter().zip(differing);
+    pairs
+        .map(|(perturbation, differing)| {
+            let mut row = row(name, guarantee, perturbation);
+            observe(&mut row, differing, 3 * differing);
+            if perturbation == Perturbation::Repeat {
+                time(&mut row, ns);
+            }
+            row
+        })
+        .collect()
+}
+
+/// A run as it usually goes: the contended algorithm is skipped on the large workload, and measured
+/// on a smaller one.
+pub fn typical() -> Vec<Measurement> {
+    let mut rows = Vec::new();
+    let mut contended = Vec::new();
+    for (name, guarantee, differing, ns) in [
+        ("atomic_element", Guarantee::NotGuaranteed, [31, 31], 0),
+        ("atomic_block", Guarantee::NotGuaranteed, [0, 17], 4_700_000),
+        ("fixed_tree", Guarantee::GpuToGpu, [0, 0], 4_650_000),
+        ("ticket", Guarantee::RunToRun, [0, 0], 4_510_000),
+        ("two_pass", Guarantee::RunToRun, [0, 0], 4_600_000),
+    ] {
+        let small_ns = if ns == 0 { 900_000 } else { ns / 64 };
+        contended.extend(on(pair(name, guarantee, differing, small_ns), "sum-2^18-f32-wide", "n=262144"));
+        if ns == 0 {
+            for perturbation in Perturbation::ALL {
+                let mut row = row(name, guarantee, perturbation);
+                row.remark("contended: more than 262144 elements take too long in profile quick");
+                rows.push(row);
+            }
+        } else {
+            rows.extend(pair(name, guarantee, differing, ns));
+        }
+    }
+    rows.extend(contended);
+    rows
+}
+
+/// Moves `rows` to another workload.
+pub fn on(mut rows: Vec<Measurement>, workload: &str, shape: &str) -> Vec<Measurement> {
+    for row in &mut rows {
+        workload.clone_into(&mut row.workload);
+        shape.clone_into(&mut row.shape);
+        if let Some(ns) = row.median_ns {
+            time(row, ns);
+        }
+    }
+    rows
+}
+
+/// Moves `rows` to another device.
+pub fn at(mut rows: Vec<Measurement>, device: &str, kind: &str) -> Vec<Measurement> {
+    for row in &mut rows {
+        device.clone_into(&mut row.device);
+        kind.clone_into(&mut row.device_kind);
+    }
+    rows
+}

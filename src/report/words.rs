@@ -1,0 +1,131 @@
+//! Numbers in words: how many digits are worth showing.
+
+/// A tax above this is told as a multiple of the fastest time.
+const TOLD_AS_MULTIPLE: f64 = 9.0;
+
+/// `x` with at least `digits` significant digits, never fewer than stand before the point.
+pub fn significant(x: f64, digits: i32) -> String {
+    let decimals = decimals(x, digits);
+    format!("{x:.decimals$}")
+}
+
+/// A fraction as a percentage, rounded up to two digits: for bounds, which rounding must not tighten.
+pub fn percent_up(fraction: f64) -> String {
+    let percent = 100.0 * fraction;
+    let decimals = decimals(percent, 2);
+    let scale = 10f64.powi(decimals as i32);
+    // A bound that is a round number already stays what it is.
+    let rounded = (percent * scale - 1e-9).ceil() / scale;
+    format!("{rounded:.decimals$} %")
+}
+
+fn decimals(x: f64, digits: i32) -> usize {
+    if x == 0.0 || !x.is_finite() {
+        return 0;
+    }
+    let magnitude = x.abs().log10().floor() as i32;
+    usize::try_from(digits - 1 - magnitude).unwrap_or(0).min(12)
+}
+
+/// A share of a limit, given in percent.
+pub fn limit(percent: f64) -> String {
+    if percent < 1.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+/// A tax in a table.
+pub fn tax(tax: f64) -> String {
+    if tax == 0.0 { "fastest".to_owned() } else { surcharge(tax) }
+}
+
+/// A tax in a list of prices.
+pub fn price(tax: f64) -> String {
+    if tax == 0.0 { "nothing".to_owned() } else { surcharge(tax) }
+}
+
+/// What a tax means, as the end of a sentence.
+pub fn cost(tax: f64) -> String {
+    if tax == 0.0 {
+        "costs nothing: it is the fastest".to_owned()
+    } else if tax > TOLD_AS_MULTIPLE {
+        format!("takes {:.0} times as long as the fastest", 1.0 + tax)
+    } else {
+        format!("costs {}", surcharge(tax))
+    }
+}
+
+fn surcharge(tax: f64) -> String {
+    let percent = 100.0 * tax;
+    if tax > TOLD_AS_MULTIPLE {
+        format!("×{:.0}", 1.0 + tax)
+    } else if percent < 9.95 {
+        format!("+{percent:.1} %")
+    } else {
+        format!("+{percent:.0} %")
+    }
+}
+
+/// A distance in units in the last place.
+pub fn ulp(distance: u64) -> String {
+    if distance < 10_000_000 { distance.to_string() } else { format!("{:.1e}", distance as f64) }
+}
+
+/// `one` for 1, else `many`.
+pub fn plural<'a>(count: usize, one: &'a str, many: &'a str) -> &'a str {
+    if count == 1 { one } else { many }
+}
+
+/// A shell argument, quoted so that a shell hands it on unchanged.
+pub fn quoted(argument: &str) -> String {
+    format!("'{}'", argument.replace('\'', r"'\''"))
+}
+
+/// `text` with what is special in regular expressions escaped, and nothing else, so that names stay
+/// readable.
+pub fn literal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+/// `text` with its first letter in upper case.
+pub fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taxes_have_the_digits_that_they_deserve() {
+        let told = [0.0, 0.0004, 0.031, 0.0994, 0.0996, 0.126, 9.0, 9.6, 30.0].map(tax);
+        assert_eq!(told, ["fastest", "+0.0 %", "+3.1 %", "+9.9 %", "+10 %", "+13 %", "+900 %", "×11", "×31"]);
+        assert_eq!(cost(11.0), "takes 12 times as long as the fastest");
+    }
+
+    #[test]
+    fn bounds_are_rounded_up_only() {
+        let told = [0.092_114, 0.009_969, 0.01, 0.258_866, 0.95, 1.0, 0.000_101].map(percent_up);
+        assert_eq!(told, ["9.3 %", "1.00 %", "1.0 %", "26 %", "95 %", "100 %", "0.011 %"]);
+    }
+
+    #[test]
+    fn numbers_keep_their_significant_digits() {
+        let told = [0.0, 0.012_34, 1.0, 12.34, 1234.5].map(|x| significant(x, 3));
+        assert_eq!(told, ["0", "0.0123", "1.00", "12.3", "1234"]);
+        assert_eq!(ulp(4_294_967_295), "4.3e9");
+        assert_eq!([0.4, 47.3].map(limit), ["0.4 %", "47 %"]);
+    }
+
+    #[test]
+    fn names_survive_shells_and_regular_expressions() {
+        assert_eq!(literal("sum-2^24.f32"), r"sum-2\^24\.f32");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}

@@ -1,0 +1,141 @@
+//! A run's folder: `measurements.csv`, `samples.jsonl` and `environment.json`, written so that a kill
+//! at any moment leaves every finished row readable.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::digest::short_hash;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::measurement::{self, Measurement, Writer};
+use crate::suite::Finished;
+
+const ROWS: &str = "measurements.csv";
+const SAMPLES: &str = "samples.jsonl";
+const ENVIRONMENT: &str = "environment.json";
+
+/// A results folder that is being written.
+pub struct Folder {
+    path: PathBuf,
+    rows: Writer<File>,
+    samples: File,
+}
+
+/// One line of `samples.jsonl`.
+#[derive(Serialize)]
+struct Line<'a> {
+    row_id: &'a str,
+    samples_ns: &'a [f64],
+    hot_samples_ns: &'a [f64],
+    /// Entry 0 counts distance 0, entry k distances in [2^(k-1), 2^k).
+    ulp_histogram: &'a [u64],
+}
+
+/// The default name of a run's folder, unique by its time and a hash: `20261121T234500Z-cpu-1a2b3c`.
+pub fn default_name(device: &str, environment: &Environment) -> String {
+    let now = jiff::Timestamp::now();
+    let unique = format!("{now}{}{}", std::process::id(), environment.hash());
+    let short = &short_hash(unique.as_bytes())[..6];
+    format!("{}-{}-{short}", now.strftime("%Y-%m-%dT%H%M%SZ"), device.replace(':', ""))
+}
+
+impl Folder {
+    /// Makes a new folder.
+    ///
+    /// # Errors
+    /// If it exists already or cannot be written.
+    pub fn create(path: &Path, environment: &Environment) -> Result<Self> {
+        if path.exists() {
+            return Err(Error::input(format!(
+                "{}: exists already; give another --out, or go on with it by --resume",
+                path.display()
+            )));
+        }
+        std::fs::create_dir_all(path).map_err(Error::file(path, "cannot make the results folder"))?;
+        let json = environment.to_json();
+        let file = path.join(ENVIRONMENT);
+        std::fs::write(&file, json).map_err(Error::file(&file, "cannot write"))?;
+        let rows = Writer::new(create(&path.join(ROWS))?);
+        Ok(Self { path: path.to_owned(), rows, samples: create(&path.join(SAMPLES))? })
+    }
+
+    /// Goes on with a folder: returns its rows too, without a last one that was cut off.
+    ///
+    /// # Errors
+    /// If it is no results folder, or was measured in another environment.
+    pub fn resume(path: &Path, environment: &Environment) -> Result<(Self, Vec<Measurement>)> {
+        let rows_path = path.join(ROWS);
+        let earlier = measurement::read(&rows_path)?;
+        if let Some(row) = earlier.rows.iter().find(|row| row.environment != environment.hash()) {
+            return Err(Error::input(format!(
+                "{}: its rows were measured in environment {} and this is {}; start a new run",
+                path.display(),
+                row.environment,
+                environment.hash()
+            )));
+        }
+        let rows = if earlier.rows.is_empty() {
+            // Without a row the header may be cut off too: it comes again with the first row.
+            Writer::new(append_from(&rows_path, 0)?)
+        } else {
+            Writer::resuming(append_from(&rows_path, earlier.end)?)
+        };
+        let samples_path = path.join(SAMPLES);
+        let samples = append_from(&samples_path, end_of_lines(&samples_path)?)?;
+        Ok((Self { path: path.to_owned(), rows, samples }, earlier.rows))
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Keeps a finished row with its raw data.
+    ///
+    /// # Errors
+    /// If the files cannot be written.
+    pub fn write(&mut self, finished: &Finished) -> Result<()> {
+        let samples = finished.samples.as_ref();
+        let line = Line {
+            row_id: &finished.row.row_id,
+            samples_ns: samples.map_or(&[], |samples| &samples.ns),
+            hot_samples_ns: samples.map_or(&[], |samples| &samples.hot_ns),
+            ulp_histogram: &finished.ulp_histogram,
+        };
+        if samples.is_some() || !finished.ulp_histogram.is_empty() {
+            let mut text = serde_json::to_string(&line).map_err(|error| Error::input(error.to_string()))?;
+            text.push('\n');
+            let path = self.path.join(SAMPLES);
+            self.samples.write_all(text.as_bytes()).map_err(Error::file(path, "cannot write the samples"))?;
+        }
+        // The row last: a row that is there has its samples.
+        self.rows.write(&finished.row)
+    }
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create_new(path).map_err(Error::file(path, "cannot write"))
+}
+
+/// Opens for appending what is whole: the first `end` bytes.
+fn append_from(path: &Path, end: u64) -> Result<File> {
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(Error::file(path, "cannot append"))?;
+    file.set_len(end).map_err(Error::file(path, "cannot take off a line that was cut off"))?;
+    Ok(file)
+}
+
+/// Where the last whole line ends; 0 for a file that is not there.
+fn end_of_lines(path: &Path) -> Result<u64> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last as u64 + 1)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(Error::file(path, "cannot read")(error)),
+    }
+}

@@ -1,0 +1,420 @@
+//! The run: workloads × algorithms × perturbations become rows.
+//!
+//! Canaries (algorithms that claim nothing) are executed first, on every workload. So each `same`
+//! can be written at once with the remark `no power` where no canary of the device ever moved under
+//! that perturbation, and a kill at any moment leaves rows that need no second thought.
+
+mod case;
+mod check;
+mod observe;
+mod row;
+#[cfg(test)]
+mod tests;
+pub mod verify;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use regex::Regex;
+
+use crate::device::{Device, Prepared, Staged};
+use crate::error::{Error, Result};
+use crate::guarantee::Guarantee;
+use crate::measurement::Measurement;
+use crate::operation::Algorithm;
+use crate::perturbation::Perturbation;
+use crate::timing::{self, Budget, Samples};
+use crate::verdict::Verdict;
+use crate::workload::{Profile, Workload};
+
+use case::Case;
+use observe::Outcome;
+use row::Timed;
+
+/// What a run measures.
+pub struct Options {
+    /// Sets limits on what takes very long.
+    pub profile: Profile,
+    /// What is changed between executions.
+    pub perturbations: Vec<Perturbation>,
+    /// Executions per row, the first included; at least 2.
+    pub executions: u64,
+    /// How long timing may take; `None` leaves the timing columns empty.
+    pub timing: Option<Budget>,
+    /// Only rows whose `operation/algorithm workload` matches.
+    pub filter: Option<Regex>,
+    /// A remark on every row, for instance `shared`.
+    pub remark: Option<String>,
+}
+
+/// A finished row with its raw data.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The row.
+    pub row: Measurement,
+    /// Its timing samples.
+    pub samples: Option<Samples>,
+    /// Elements per ULP distance of the worst comparison; see [`crate::divergence::Divergence`].
+    pub ulp_histogram: Vec<u64>,
+}
+
+/// Who hears of a run while it goes on.
+pub trait Listener {
+    /// Something starts that takes a while; `done` of `total` steps are behind us.
+    fn progress(&mut self, done: usize, total: usize, what: &str);
+
+    /// A row is finished.
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    fn finished(&mut self, finished: Finished) -> Result<()>;
+
+    /// Asked often: `Err` ends the run.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when the user asked to stop.
+    fn check_stop(&self) -> Result<()>;
+}
+
+/// Which run the rows belong to.
+#[derive(Debug, Clone)]
+pub struct RunIdentity {
+    /// The folder's name.
+    pub run_id: String,
+    /// Hash of `environment.json`.
+    pub environment: String,
+}
+
+/// One workload's part of a run.
+struct Job<'a> {
+    workload: &'a Workload,
+    algorithms: Vec<&'static Algorithm>,
+}
+
+/// What canaries showed: by job, algorithm and perturbation.
+type Canaries = HashMap<(usize, &'static str, Perturbation), Outcome>;
+
+/// An algorithm of a job on its way to rows.
+struct Participant<'a> {
+    algorithm: &'static Algorithm,
+    /// `None` where the algorithm was skipped or refused.
+    prepared: Option<Box<dyn Prepared + 'a>>,
+    outcomes: Vec<(Perturbation, Outcome)>,
+    timed: Option<Timed>,
+}
+
+/// A run on one device.
+pub struct Suite<'a> {
+    device: &'a dyn Device,
+    options: &'a Options,
+    identity: RunIdentity,
+    jobs: Vec<Job<'a>>,
+    /// Operations and perturbations under which a canary of this device was seen to vary.
+    powerful: HashSet<(&'static str, Perturbation)>,
+}
+
+impl<'a> Suite<'a> {
+    /// Plans a run of `workloads`; what is among the `earlier` rows already is not measured again.
+    ///
+    /// # Errors
+    /// If the filter matches nothing.
+    pub fn new(
+        device: &'a dyn Device,
+        workloads: &'a [Workload],
+        options: &'a Options,
+        identity: RunIdentity,
+        earlier: &[Measurement],
+    ) -> Result<Self> {
+        let name = device.name();
+        let done: HashSet<&str> = earlier.iter().map(|row| row.row_id.as_str()).collect();
+        let is_done = |workload: &Workload, algorithm: &Algorithm| {
+            let id = |&perturbation| row::blank(&name, workload, algorithm, perturbation).id();
+            options.perturbations.iter().map(id).all(|id| done.contains(id.as_str()))
+        };
+        let is_wanted = |workload: &Workload, algorithm: &Algorithm| match &options.filter {
+            Some(filter) => filter.is_match(&label(workload, algorithm)),
+            None => true,
+        };
+        let mut jobs = Vec::new();
+        let mut matched = false;
+        for workload in workloads {
+            let all = workload.operation.algorithms().iter();
+            let mut algorithms: Vec<_> = all.filter(|algorithm| is_wanted(workload, algorithm)).collect();
+            matched |= !algorithms.is_empty();
+            algorithms.retain(|algorithm| !is_done(workload, algorithm));
+            if !algorithms.is_empty() {
+                jobs.push(Job { workload, algorithms });
+            }
+        }
+        if !matched {
+            let filter = options.filter.as_ref().map_or("", |filter| filter.as_str());
+            return Err(Error::input(format!(
+                "the filter \"{filter}\" matches nothing; it is a regular expression over \
+                 \"operation/algorithm workload\", and `samebits list` shows them"
+            )));
+        }
+        let powerful = earlier
+            .iter()
+            .filter(|row| row.device == name && is_moving_canary(row.guarantee, row.verdict))
+            .filter_map(|row| Some((crate::operation::find(&row.operation).ok()?.name(), row.perturbation)))
+            .collect();
+        Ok(Self { device, options, identity, jobs, powerful })
+    }
+
+    /// How many workloads and distinct algorithms are still to be measured.
+    pub fn size(&self) -> (usize, usize) {
+        let names = |job: &Job| job.algorithms.iter().map(|a| a.name).collect::<Vec<_>>();
+        let algorithms: HashSet<_> = self
+            .jobs
+            .iter()
+            .flat_map(|job| names(job).into_iter().map(|name| (job.workload.operation.name(), name)))
+            .collect();
+        (self.jobs.len(), algorithms.len())
+    }
+
+    /// Measures everything and hands each finished row to `listener`.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`], or what `listener` reports. What a device reports becomes a row.
+    pub fn run(mut self, listener: &mut dyn Listener) -> Result<()> {
+        let jobs = std::mem::take(&mut self.jobs);
+        let steps = 2 * jobs.len();
+        let mut canaries = Canaries::new();
+        for (index, job) in jobs.iter().enumerate() {
+            listener.progress(index, steps, &format!("canaries on {}", job.workload.name));
+            self.run_canaries(index, job, &mut canaries, listener)?;
+        }
+        for (index, job) in jobs.iter().enumerate() {
+            listener.progress(jobs.len() + index, steps, &job.workload.name);
+            self.run_job(index, job, &mut canaries, listener)?;
+        }
+        listener.progress(steps, steps, "done");
+        Ok(())
+    }
+
+    fn run_canaries(
+        &mut self,
+        index: usize,
+        job: &Job,
+        canaries: &mut Canaries,
+        listener: &mut dyn Listener,
+    ) -> Result<()> {
+        let is_canary = |algorithm: &&Algorithm| algorithm.guarantee == Guarantee::NotGuaranteed;
+        let selected: Vec<_> = job.algorithms.iter().copied().filter(is_canary).collect();
+        if selected.is_empty() || case::reason_to_skip(self.device, job.workload).is_some() {
+            return Ok(());
+        }
+        let case = Case::new(job.workload);
+        // A refusal is met again, and reported, when the job itself runs.
+        let Ok(staged) = self.device.stage(Arc::clone(&case.problem)) else { return Ok(()) };
+        for algorithm in selected {
+            for (perturbation, outcome) in
+                self.participate(&case, &*staged, algorithm, None, listener)?.outcomes
+            {
+                if is_moving_canary(algorithm.guarantee, outcome.verdict()) {
+                    self.powerful.insert((job.workload.operation.name(), perturbation));
+                }
+                canaries.insert((index, algorithm.name, perturbation), outcome);
+            }
+        }
+        Ok(())
+    }
+
+    fn run_job(
+        &self,
+        index: usize,
+        job: &Job,
+        canaries: &mut Canaries,
+        listener: &mut dyn Listener,
+    ) -> Result<()> {
+        if let Some(reason) = case::reason_to_skip(self.device, job.workload) {
+            return self.write_without_case(job, &Outcome::Skipped(reason), listener);
+        }
+        let case = Case::new(job.workload);
+        let staged = match self.device.stage(Arc::clone(&case.problem)) {
+            Ok(staged) => staged,
+            Err(error) => return self.write_without_case(job, &Outcome::Failed(error.to_string()), listener),
+        };
+        let mut participants = Vec::new();
+        for &algorithm in &job.algorithms {
+            let known = self
+                .options
+                .perturbations
+                .iter()
+                .map(|&p| Some((p, canaries.remove(&(index, algorithm.name, p))?)))
+                .collect();
+            participants.push(self.participate(&case, &*staged, algorithm, known, listener)?);
+        }
+        self.time(&*staged, &mut participants, listener)?;
+        for participant in participants {
+            let identity =
+                participant.prepared.as_ref().map(|prepared| prepared.kernel()).unwrap_or_default();
+            for (perturbation, outcome) in participant.outcomes {
+                let mut row = self.begin_row(job.workload, participant.algorithm, perturbation);
+                row.input_digest = case.input_digest.to_string();
+                row.kernel.clone_from(&identity.kernel);
+                row.cubin.clone_from(&identity.cubin);
+                let timed =
+                    (perturbation == Perturbation::Repeat).then_some(participant.timed.as_ref()).flatten();
+                self.write(job.workload, row, &outcome, timed, listener)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Prepares an algorithm and executes it under every perturbation, unless that is `known` already.
+    fn participate<'s>(
+        &self,
+        case: &Case,
+        staged: &'s dyn Staged,
+        algorithm: &'static Algorithm,
+        known: Option<Vec<(Perturbation, Outcome)>>,
+        listener: &mut dyn Listener,
+    ) -> Result<Participant<'s>> {
+        let without = |outcome: Outcome| {
+            let outcomes = self.options.perturbations.iter().map(|&p| (p, outcome.clone())).collect();
+            Ok(Participant { algorithm, prepared: None, outcomes, timed: None })
+        };
+        if let Some(reason) = case.reason_to_skip(self.device, algorithm, self.options.profile) {
+            return without(Outcome::Skipped(reason));
+        }
+        let mut prepared = match staged.prepare(algorithm) {
+            Ok(prepared) => prepared,
+            Err(error) => return without(Outcome::Failed(error.to_string())),
+        };
+        let outcomes = match known {
+            Some(outcomes) => outcomes,
+            None => {
+                let checker = case.checker(algorithm, &self.device.target());
+                let specs = case.problem.workload.operation.outputs(&case.problem.workload);
+                let mut outcomes = Vec::new();
+                for &perturbation in &self.options.perturbations {
+                    let outcome = observe::observe(
+                        self.device,
+                        &checker,
+                        &specs,
+                        &mut *prepared,
+                        perturbation,
+                        self.options.executions,
+                        &|| listener.check_stop(),
+                    )?;
+                    outcomes.push((perturbation, outcome));
+                }
+                outcomes
+            }
+        };
+        Ok(Participant { algorithm, prepared: Some(prepared), outcomes, timed: None })
+    }
+
+    /// Times all that ran without failing together, beside the probe that only reads the inputs.
+    fn time(
+        &self,
+        staged: &dyn Staged,
+        participants: &mut [Participant],
+        listener: &dyn Listener,
+    ) -> Result<()> {
+        let Some(budget) = self.options.timing else { return Ok(()) };
+        let mut timed: Vec<&mut Participant> = participants.iter_mut().filter(|p| p.is_timed()).collect();
+        if timed.is_empty() {
+            return Ok(());
+        }
+        let measured = staged.read_probe().and_then(|mut probe| {
+            let mut prepared: Vec<&mut dyn Prepared> = vec![&mut *probe];
+            for participant in &mut timed {
+                if let Some(ready) = &mut participant.prepared {
+                    prepared.push(&mut **ready);
+                }
+            }
+            timing::rounds(self.device, &mut prepared, budget, &|| listener.check_stop())
+        });
+        match measured {
+            Ok(samples) => {
+                let mut samples = samples.into_iter();
+                let probe = samples.next().unwrap_or_default();
+                for (participant, samples) in timed.into_iter().zip(samples) {
+                    participant.timed = Some(Timed::new(samples, &probe));
+                }
+                Ok(())
+            }
+            Err(Error::Interrupted) => Err(Error::Interrupted),
+            Err(error) => {
+                for participant in timed {
+                    participant.timed = Some(Timed::failed(&error));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn write_without_case(&self, job: &Job, outcome: &Outcome, listener: &mut dyn Listener) -> Result<()> {
+        for &algorithm in &job.algorithms {
+            for &perturbation in &self.options.perturbations {
+                let row = self.begin_row(job.workload, algorithm, perturbation);
+                self.write(job.workload, row, outcome, None, listener)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_row(
+        &self,
+        workload: &Workload,
+        algorithm: &Algorithm,
+        perturbation: Perturbation,
+    ) -> Measurement {
+        let mut row = row::blank(&self.device.name(), workload, algorithm, perturbation);
+        row.row_id = row.id();
+        row.run_id.clone_from(&self.identity.run_id);
+        row.environment.clone_from(&self.identity.environment);
+        row.device_kind = self.device.kind();
+        row
+    }
+
+    fn write(
+        &self,
+        workload: &Workload,
+        mut row: Measurement,
+        outcome: &Outcome,
+        timed: Option<&Timed>,
+        listener: &mut dyn Listener,
+    ) -> Result<()> {
+        row::fill(&mut row, outcome);
+        let powerful = self.powerful.contains(&(workload.operation.name(), row.perturbation));
+        if row.verdict == Verdict::Same && !powerful {
+            row.remark("no power");
+        }
+        if let Some(timed) = timed {
+            timed.fill(&mut row, workload.operation.work(workload));
+        }
+        if let Some(remark) = &self.options.remark {
+            row.remark(remark);
+        }
+        row.timestamp = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let ulp_histogram = match outcome {
+            Outcome::Observed(observation) => observation.ulp_histogram(),
+            _ => Vec::new(),
+        };
+        let samples = timed.map(|timed| timed.samples.clone());
+        listener.finished(Finished { row, samples, ulp_histogram })
+    }
+}
+
+impl Participant<'_> {
+    /// Timing belongs to `repeat` rows; what failed is not worth timing.
+    fn is_timed(&self) -> bool {
+        self.prepared.is_some()
+            && self.outcomes.iter().any(|(perturbation, outcome)| {
+                *perturbation == Perturbation::Repeat
+                    && matches!(outcome.verdict(), Verdict::Same | Verdict::Differs)
+            })
+    }
+}
+
+fn is_moving_canary(guarantee: Guarantee, verdict: Verdict) -> bool {
+    guarantee == Guarantee::NotGuaranteed && verdict == Verdict::Differs
+}
+
+/// What a filter is matched against.
+pub fn label(workload: &Workload, algorithm: &Algorithm) -> String {
+    format!("{}/{} {}", workload.operation.name(), algorithm.name, workload.name)
+}

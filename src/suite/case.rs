@@ -1,0 +1,86 @@
+//! A workload made ready: inputs, their digest, the accurate answer; and why it may be skipped.
+
+use std::sync::Arc;
+
+use crate::device::{Device, Problem};
+use crate::digest::{Digest, digest};
+use crate::input::generate;
+use crate::operation::{Algorithm, Reference, Target};
+use crate::suite::check::Checker;
+use crate::workload::{Profile, Workload};
+
+/// A workload with inputs and reference.
+pub struct Case {
+    /// The workload and its inputs.
+    pub problem: Arc<Problem>,
+    /// Digest of the inputs.
+    pub input_digest: Digest,
+    reference: Reference,
+}
+
+impl Case {
+    /// Generates the inputs and computes the reference.
+    pub fn new(workload: &Workload) -> Self {
+        let specs = workload.operation.inputs(workload);
+        let inputs = generate(&specs, workload.dtype, workload.input, workload.seed);
+        let reference = workload.operation.reference(workload, &inputs);
+        let input_digest = digest(&inputs);
+        Self { problem: Arc::new(Problem { workload: workload.clone(), inputs }), input_digest, reference }
+    }
+
+    /// What an algorithm's outputs are held against.
+    pub fn checker(&self, algorithm: &Algorithm, target: &Target) -> Checker<'_> {
+        let workload = &self.problem.workload;
+        let bounds = workload.operation.bound(algorithm, workload, target, &self.reference);
+        Checker::new(&self.reference, bounds)
+    }
+
+    /// Why `algorithm` is not executed on this workload, if so.
+    pub fn reason_to_skip(
+        &self,
+        device: &dyn Device,
+        algorithm: &Algorithm,
+        profile: Profile,
+    ) -> Option<String> {
+        let workload = &self.problem.workload;
+        if !algorithm.dtypes.contains(&workload.dtype) {
+            return Some(format!("takes no {}", workload.dtype));
+        }
+        if let Some(range) = &self.reference.range {
+            return Some(format!("range: {range}"));
+        }
+        let elements = workload.shape.elements().unwrap_or(u64::MAX);
+        let limit = device.contended_limit(profile);
+        (algorithm.contended && elements > limit).then(|| {
+            format!("contended: more than {limit} elements take too long in profile {}", profile.name())
+        })
+    }
+}
+
+/// Why no algorithm is executed on `workload`, if so: it does not fit into memory. Asked before
+/// anything is allocated.
+pub fn reason_to_skip(device: &dyn Device, workload: &Workload) -> Option<String> {
+    // Who does not tell what is free refuses later, as an error of the row.
+    let host = crate::device::memory::available().unwrap_or(u64::MAX);
+    let on_device = device.free_bytes().unwrap_or(u64::MAX);
+    let (needed, free) = (bytes_needed(workload), host.min(on_device));
+    let where_ = if host <= on_device { "on the host" } else { "on the device" };
+    (needed > free).then(|| {
+        let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
+        format!("memory: needs {:.1} GiB, {:.1} GiB are free {where_}", gib(needed), gib(free))
+    })
+}
+
+/// Inputs once; outputs as first, latest and reference with magnitudes; partial sums are smaller than
+/// the inputs by far. A tenth more for what was not counted.
+fn bytes_needed(workload: &Workload) -> u64 {
+    let size = workload.dtype.size() as u64;
+    let inputs: u64 = workload.operation.inputs(workload).iter().map(|spec| spec.len as u64 * size).sum();
+    let outputs: u64 = workload
+        .operation
+        .outputs(workload)
+        .iter()
+        .map(|spec| spec.len as u64 * (3 * spec.dtype.size() as u64 + 32))
+        .sum();
+    (inputs + outputs) / 10 * 11
+}

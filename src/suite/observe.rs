@@ -1,0 +1,173 @@
+//! Executing an algorithm again and again under one perturbation, and what that showed.
+
+use std::collections::HashSet;
+
+use crate::device::{Device, Load, Prepared};
+use crate::digest::{Digest, digest};
+use crate::divergence::{Divergence, divergence};
+use crate::error::{Error, Result};
+use crate::operation::OutputSpec;
+use crate::perturbation::Perturbation;
+use crate::poison::Poison;
+use crate::suite::check::{Accuracy, Checker};
+use crate::tensor::Tensor;
+use crate::verdict::Verdict;
+
+/// What became of a row.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Not executed, for this reason.
+    Skipped(String),
+    /// Executed, and wrong.
+    Failed(String),
+    /// Executed as often as asked.
+    Observed(Observation),
+}
+
+impl Outcome {
+    /// The row's verdict.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Skipped(_) => Verdict::Skipped,
+            Self::Failed(_) => Verdict::Failed,
+            Self::Observed(observation) if observation.differing == 0 => Verdict::Same,
+            Self::Observed(_) => Verdict::Differs,
+        }
+    }
+}
+
+/// What executions showed.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// Executions that were compared with the first.
+    pub comparisons: u64,
+    /// How many of them differed.
+    pub differing: u64,
+    /// Distinct digests.
+    pub distinct: u64,
+    /// Digest of the first execution's outputs.
+    pub digest: Digest,
+    /// Digest of their f32 stores, where they are also stored narrower.
+    pub accumulator_digest: Option<Digest>,
+    /// Per output, the comparison that differed most; of no difference, zeros.
+    pub worst: Vec<Divergence>,
+    /// The worst of all distinct outputs against the reference.
+    pub accuracy: Accuracy,
+}
+
+impl Observation {
+    /// The output that differed most.
+    pub fn worst(&self) -> Option<&Divergence> {
+        // The first of equals: outputs stand in the order of their importance.
+        self.worst.iter().rev().max_by_key(|divergence| divergence.severity())
+    }
+
+    /// Its elements per ULP distance, if any differs.
+    pub fn ulp_histogram(&self) -> Vec<u64> {
+        let differs = self.worst().filter(|divergence| divergence.differing > 0);
+        differs.map(|divergence| divergence.ulp_histogram.clone()).unwrap_or_default()
+    }
+}
+
+/// Executes `prepared` `executions` times, the first time undisturbed, and compares each later
+/// execution with the first. What the device reports, and what is wrong with an output, becomes the
+/// outcome.
+///
+/// # Errors
+/// Only what `stop` says.
+pub fn observe(
+    device: &dyn Device,
+    checker: &Checker,
+    specs: &[OutputSpec],
+    prepared: &mut dyn Prepared,
+    perturbation: Perturbation,
+    executions: u64,
+    stop: &dyn Fn() -> Result<()>,
+) -> Result<Outcome> {
+    match try_observe(device, checker, specs, prepared, perturbation, executions, stop) {
+        Ok(observation) => Ok(Outcome::Observed(observation)),
+        Err(Error::Interrupted) => Err(Error::Interrupted),
+        Err(error) => Ok(Outcome::Failed(error.to_string())),
+    }
+}
+
+fn try_observe(
+    device: &dyn Device,
+    checker: &Checker,
+    specs: &[OutputSpec],
+    prepared: &mut dyn Prepared,
+    perturbation: Perturbation,
+    executions: u64,
+    stop: &dyn Fn() -> Result<()>,
+) -> Result<Observation> {
+    let first = execute(prepared, 0)?.to_vec();
+    let mut accuracy = checker.check(&first).map_err(Error::Device)?;
+    let first_digests = digests(specs, &first);
+    let mut seen = HashSet::from([first_digests]);
+    let mut worst: Vec<_> = first.iter().map(|output| divergence(output, output)).collect();
+    let mut differing = 0;
+    let mut load: Option<Box<dyn Load>> = match perturbation {
+        Perturbation::Repeat => None,
+        Perturbation::Load => Some(device.load()?),
+    };
+    for execution in 1..executions {
+        stop()?;
+        if let Some(load) = &mut load {
+            load.renew()?;
+        }
+        let outputs = execute(prepared, execution)?;
+        let digests = digests(specs, outputs);
+        if digests == first_digests {
+            continue;
+        }
+        differing += 1;
+        if seen.insert(digests) {
+            accuracy = accuracy.or_worse(checker.check(outputs).map_err(Error::Device)?);
+        }
+        for (worst, (before, now)) in worst.iter_mut().zip(first.iter().zip(outputs)) {
+            let divergence = divergence(before, now);
+            if divergence.severity() > worst.severity() {
+                *worst = divergence;
+            }
+        }
+    }
+    Ok(Observation {
+        comparisons: executions - 1,
+        differing,
+        distinct: seen.len() as u64,
+        digest: first_digests.0,
+        accumulator_digest: first_digests.1,
+        worst,
+        accuracy,
+    })
+}
+
+/// Executes once under the poison of `execution`; every element must have been written.
+///
+/// # Errors
+/// If the device fails, or an element still holds the poison.
+pub fn execute(prepared: &mut dyn Prepared, execution: u64) -> Result<&[Tensor]> {
+    let poison = Poison::of_execution(execution);
+    prepared.execute(poison)?;
+    let outputs = prepared.outputs()?;
+    for output in outputs {
+        if let Some((index, count)) = poison.survivors(output) {
+            return Err(Error::device(format!(
+                "{count} of {} elements of {} were never written, the first is {}[{index}]",
+                output.len(),
+                output.name,
+                output.name
+            )));
+        }
+    }
+    Ok(outputs)
+}
+
+/// The digest of the stores, and that of the f32 stores beside them, if there are any.
+fn digests(specs: &[OutputSpec], outputs: &[Tensor]) -> (Digest, Option<Digest>) {
+    let of = |accumulator: bool| {
+        let selected = specs.iter().zip(outputs).filter(move |(spec, _)| spec.accumulator == accumulator);
+        digest(selected.map(|(_, output)| output))
+    };
+    (of(false), specs.iter().any(|spec| spec.accumulator).then(|| of(true)))
+}

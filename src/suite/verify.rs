@@ -1,0 +1,130 @@
+//! Checks of one execution each: a device's outputs against the reference, and against the bits of the
+//! twin that follows the device's own plan.
+
+use std::sync::Arc;
+
+use crate::device::Device;
+use crate::digest::digest;
+use crate::error::{Error, Result};
+use crate::guarantee::Guarantee;
+use crate::input::Distribution;
+use crate::operation::{Algorithm, OPERATIONS, Operation};
+use crate::poison::Poison;
+use crate::suite::case::{self, Case};
+use crate::suite::observe;
+use crate::tensor::{Dtype, Tensor};
+use crate::workload::{Profile, Shape, Workload};
+
+/// One check.
+#[derive(Debug, Clone)]
+pub struct Check {
+    workload: Workload,
+    algorithm: &'static Algorithm,
+}
+
+/// Every check, the most valuable first: ordinary shapes of every algorithm and dtype, then odd ones.
+///
+/// # Errors
+/// Never for a released program: a test makes them all.
+pub fn checks() -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    for operation in OPERATIONS {
+        for (place, text) in operation.check_shapes().iter().enumerate() {
+            for dtype in [Dtype::F32, Dtype::F16] {
+                // Inputs take turns, so that each meets every kind of shape sooner or later.
+                let input = Distribution::ALL[(place + 2) % Distribution::ALL.len()];
+                let workload = workload(*operation, text, dtype, input)?;
+                for algorithm in operation.algorithms() {
+                    checks.push(Check { workload: workload.clone(), algorithm });
+                }
+            }
+        }
+    }
+    Ok(checks)
+}
+
+fn workload(
+    operation: &'static dyn Operation,
+    shape: &str,
+    dtype: Dtype,
+    input: Distribution,
+) -> Result<Workload> {
+    Ok(Workload {
+        name: format!("check-{}-{shape}-{dtype}-{}", operation.name(), input.name()),
+        operation,
+        shape: Shape::parse(shape)?,
+        dtype,
+        input,
+        seed: 1,
+        profiles: vec![Profile::Full],
+        about: String::new(),
+    })
+}
+
+impl Check {
+    /// What tells checks apart.
+    pub fn id(&self) -> String {
+        let Workload { operation, shape, dtype, input, .. } = &self.workload;
+        format!("{}/{} {shape} {dtype} {}", operation.name(), self.algorithm.name, input.name())
+    }
+
+    /// Executes twice under different poison and says what agreed.
+    ///
+    /// # Errors
+    /// Says what does not agree, in one line.
+    pub fn run(&self, device: &dyn Device) -> std::result::Result<String, String> {
+        if let Some(reason) = case::reason_to_skip(device, &self.workload) {
+            return Ok(format!("skipped: {reason}"));
+        }
+        let case = Case::new(&self.workload);
+        if let Some(reason) = case.reason_to_skip(device, self.algorithm, Profile::Full) {
+            return Ok(format!("skipped: {reason}"));
+        }
+        self.execute(device, &case).map_err(|error| error.to_string())
+    }
+
+    fn execute(&self, device: &dyn Device, case: &Case) -> Result<String> {
+        let staged = device.stage(Arc::clone(&case.problem))?;
+        let mut prepared = staged.prepare(self.algorithm)?;
+        let checker = case.checker(self.algorithm, &device.target());
+        let mut coverage = 0f64;
+        for execution in 0..2 {
+            let outputs = observe::execute(&mut *prepared, execution)?;
+            coverage = coverage.max(checker.check(outputs).map_err(Error::Device)?.coverage);
+            if self.algorithm.guarantee > Guarantee::NotGuaranteed {
+                self.compare_with_twin(device, case, outputs, Poison::of_execution(execution))?;
+            }
+        }
+        let twin = if self.algorithm.guarantee > Guarantee::NotGuaranteed { "twin: same bits, " } else { "" };
+        Ok(format!("{twin}κ = {coverage:.3e}"))
+    }
+
+    fn compare_with_twin(
+        &self,
+        device: &dyn Device,
+        case: &Case,
+        outputs: &[Tensor],
+        poison: Poison,
+    ) -> Result<()> {
+        let mut twin: Vec<Tensor> = outputs.to_vec();
+        twin.iter_mut().for_each(|output| poison.fill(output));
+        (self.algorithm.twin)(&self.workload, &device.target(), &case.problem.inputs, &mut twin);
+        if digest(&twin) == digest(outputs) {
+            return Ok(());
+        }
+        for (ours, theirs) in outputs.iter().zip(&twin) {
+            let found = crate::divergence::divergence(theirs, ours);
+            if let Some(first) = found.first_difference {
+                return Err(Error::device(format!(
+                    "differs from its twin in {} of {} elements of {}, first at [{first}]: {} against {}",
+                    found.differing,
+                    found.elements,
+                    found.output,
+                    ours.value(first as usize),
+                    theirs.value(first as usize)
+                )));
+            }
+        }
+        Err(Error::device("differs from its twin"))
+    }
+}

@@ -1,0 +1,252 @@
+//! Workloads: named problems, read from TOML (`benches/workloads/*.toml` or a user's own file).
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::input::Distribution;
+use crate::operation::{self, Operation};
+use crate::tensor::Dtype;
+
+/// How much of the suite a run measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// A minute on two cores.
+    Quick,
+    /// Half an hour on two cores.
+    Full,
+}
+
+impl Profile {
+    /// The name in files and flags.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// Extents by name, for instance `r=64;c=4096`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Shape(Vec<(String, u64)>);
+
+impl Shape {
+    /// Parses `key=extent;key=extent`. Extents may be 0 here; workload files refuse that.
+    ///
+    /// # Errors
+    /// Says which part is not of that form.
+    pub fn parse(text: &str) -> Result<Self> {
+        let extent = |part: &str| {
+            let (key, value) = part.split_once('=')?;
+            Some((key.trim().to_owned(), value.trim().parse().ok()?))
+        };
+        text.split(';')
+            .map(|part| {
+                extent(part).ok_or_else(|| {
+                    Error::input(format!(
+                        "\"{part}\" in shape \"{text}\" is not of the form key=extent with an extent below 2^64"
+                    ))
+                })
+            })
+            .collect::<Result<Vec<_>>>()
+            .map(Self)
+    }
+
+    /// The extents in their order, if the keys are exactly `keys`.
+    pub fn extents<const N: usize>(&self, keys: [&str; N]) -> Option<[u64; N]> {
+        let same = self.0.len() == N && self.0.iter().zip(keys).all(|((key, _), wanted)| key == wanted);
+        same.then(|| std::array::from_fn(|i| self.0[i].1))
+    }
+
+    /// The product of all extents, if it is below 2^63.
+    pub fn elements(&self) -> Option<u64> {
+        self.0
+            .iter()
+            .try_fold(1u64, |product, (_, extent)| product.checked_mul(*extent))
+            .filter(|product| *product < 1 << 63)
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = self.0.iter().map(|(key, extent)| format!("{key}={extent}")).collect();
+        f.write_str(&parts.join(";"))
+    }
+}
+
+/// A named operation with shape, dtype, input distribution and seed.
+#[derive(Clone)]
+pub struct Workload {
+    /// Its unique name.
+    pub name: String,
+    /// What is computed.
+    pub operation: &'static dyn Operation,
+    /// Extents, checked by the operation.
+    pub shape: Shape,
+    /// The input's element type.
+    pub dtype: Dtype,
+    /// How input values are distributed.
+    pub input: Distribution,
+    /// The seed of the inputs.
+    pub seed: u64,
+    /// The profiles that measure it.
+    pub profiles: Vec<Profile>,
+    /// Whose real model it comes from, or what it shows.
+    pub about: String,
+}
+
+impl fmt::Debug for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} {} {})", self.name, self.operation.name(), self.shape, self.dtype)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    workload: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    operation: String,
+    shape: String,
+    dtype: String,
+    input: Distribution,
+    #[serde(default)]
+    seed: u64,
+    #[serde(default = "both_profiles")]
+    profiles: Vec<Profile>,
+    about: String,
+}
+
+fn both_profiles() -> Vec<Profile> {
+    vec![Profile::Quick, Profile::Full]
+}
+
+/// The workloads that the program carries.
+///
+/// # Errors
+/// Never for a released program: a test parses them.
+pub fn built_in() -> Result<Vec<Workload>> {
+    parse(include_str!("../benches/workloads/reduce.toml"), "benches/workloads/reduce.toml")
+}
+
+/// Reads a user's workload file.
+///
+/// # Errors
+/// Names the file, the entry and what is wrong with it.
+pub fn read(path: &Path) -> Result<Vec<Workload>> {
+    let text = std::fs::read_to_string(path).map_err(Error::file(path, "cannot read the workload file"))?;
+    parse(&text, &path.display().to_string())
+}
+
+/// Parses workloads; `origin` names the file in errors.
+///
+/// # Errors
+/// Names the entry and what is wrong with it.
+pub fn parse(text: &str, origin: &str) -> Result<Vec<Workload>> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        let problem = error.message().lines().collect::<Vec<_>>().join(" ");
+        Error::input(format!("{origin}, line {line}: {problem}"))
+    })?;
+    if file.workload.is_empty() {
+        return Err(Error::input(format!(
+            "{origin}: no [[workload]] in it; see benches/workloads/reduce.toml"
+        )));
+    }
+    let mut names = HashSet::new();
+    file.workload
+        .into_iter()
+        .map(|entry| {
+            let name = entry.name.clone();
+            if !names.insert(name.clone()) {
+                return Err(Error::input(format!("{origin}: workload \"{name}\" is there twice")));
+            }
+            entry.check().map_err(|error| Error::input(format!("{origin}: workload \"{name}\": {error}")))
+        })
+        .collect()
+}
+
+impl Entry {
+    fn check(self) -> Result<Workload> {
+        let operation = operation::find(&self.operation)?;
+        let shape = Shape::parse(&self.shape)?;
+        operation.check_shape(&shape)?;
+        if shape.elements() == Some(0) {
+            return Err(Error::input(format!("shape \"{shape}\" has a zero extent; give at least 1")));
+        }
+        // Half the address space: no product of sizes below can overflow.
+        if shape.elements().is_none_or(|elements| elements >= 1 << 48) {
+            return Err(Error::input(format!("shape \"{shape}\" overflows: more than 2^48 elements")));
+        }
+        Ok(Workload {
+            operation,
+            shape,
+            dtype: self.dtype.parse()?,
+            name: self.name,
+            input: self.input,
+            seed: self.seed,
+            profiles: self.profiles,
+            about: self.about,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "[[workload]]\nname = \"a\"\noperation = \"reduce\"\nshape = \"n=8\"\ndtype = \"f32\"\ninput = \"wide\"\nabout = \"x\"\n";
+
+    #[test]
+    fn the_built_in_workloads_are_valid_and_cover_both_profiles() {
+        let workloads = built_in().unwrap();
+        for profile in [Profile::Quick, Profile::Full] {
+            assert!(workloads.iter().any(|w| w.profiles.contains(&profile)));
+        }
+        for workload in workloads {
+            assert!(workload.about.len() > 20, "{} says too little of itself", workload.name);
+        }
+    }
+
+    #[test]
+    fn bad_files_are_refused_by_name() {
+        let cases = [
+            ("shape = \"n=8\"", "shape = \"n=0\"", "zero extent"),
+            ("shape = \"n=8\"", "shape = \"n=18446744073709551615\"", "overflows"),
+            ("shape = \"n=8\"", "shape = \"n=99999999999999999999\"", "not of the form"),
+            ("shape = \"n=8\"", "shape = \"r=99999999999;c=99999999999\"", "overflows"),
+            ("shape = \"n=8\"", "shape = \"m=8\"", "n=… or r=…;c=…"),
+            ("shape = \"n=8\"", "shape = \"n\"", "not of the form"),
+            ("dtype = \"f32\"", "dtype = \"f8\"", "unknown dtype"),
+            ("operation = \"reduce\"", "operation = \"sort\"", "unknown operation"),
+            ("input = \"wide\"", "input = \"narrow\"", "line 6"),
+            ("about = \"x\"", "abuot = \"x\"", "abuot"),
+        ];
+        for (from, to, said) in cases {
+            let error = parse(&GOOD.replace(from, to), "own.toml").unwrap_err().to_string();
+            assert!(error.contains(said) && error.starts_with("own.toml"), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+        assert!(parse("", "own.toml").unwrap_err().to_string().contains("no [[workload]]"));
+        let twice = parse(&GOOD.repeat(2), "own.toml").unwrap_err().to_string();
+        assert!(twice.contains("twice"), "{twice}");
+    }
+
+    #[test]
+    fn shapes_round_trip() {
+        for text in ["n=1", "r=64;c=4096"] {
+            assert_eq!(Shape::parse(text).unwrap().to_string(), text);
+        }
+    }
+}
