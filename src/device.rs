@@ -65,8 +65,8 @@ pub trait Device {
     /// Facts for `environment.json`.
     fn facts(&self) -> DeviceFacts;
 
-    /// Whether samples taken since the last call were under a throttled clock; `None` if the device
-    /// does not tell.
+    /// Whether the clock is throttled at this moment, right after a sample; `None` if the device does
+    /// not tell.
     fn throttled(&self) -> Option<bool>;
 
     /// The clock in MHz now, if the device tells.

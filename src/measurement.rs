@@ -346,4 +346,89 @@ fn check_headers(headers: &csv::StringRecord, origin: &str) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests {
+    use super::*;
+    use crate::operation::{Operation, reduce::Reduce};
+    use crate::suite::blank_row;
+    use crate::workload::built_in;
+
+    fn rows() -> Vec<Measurement> {
+        let workloads = built_in().unwrap();
+        let mut rows: Vec<_> = workloads
+            .iter()
+            .zip(Reduce.algorithms().iter().cycle())
+            .map(|(workload, algorithm)| blank_row("cpu", workload, algorithm, Perturbation::Load))
+            .collect();
+        rows[0].remark("a \"quoted\", separated\nremark; of two parts");
+        rows[0].remark("noisy");
+        rows[1].p_upper_95 = Some(0.1 + 0.2);
+        rows[1].v_ermv = Some(5e-324);
+        rows[1].bound_coverage = Some(f64::INFINITY);
+        rows[1].max_ulp = Some(u64::MAX);
+        rows[2].verdict = Verdict::Differs;
+        rows
+    }
+
+    fn csv(rows: &[Measurement]) -> Vec<u8> {
+        let mut text = Vec::new();
+        let mut writer = Writer::new(&mut text);
+        rows.iter().for_each(|row| writer.write(row).unwrap());
+        drop(writer);
+        text
+    }
+
+    #[test]
+    fn the_header_is_the_contract() {
+        let text = String::from_utf8(csv(&rows())).unwrap();
+        assert_eq!(text.lines().next().unwrap(), COLUMNS.join(","));
+    }
+
+    #[test]
+    fn rows_come_back_as_they_were() {
+        let rows = rows();
+        let read = parse(&csv(&rows), "x.csv").unwrap();
+        assert_eq!(read.rows, rows);
+        assert!(!read.cut_off);
+        assert!(rows[0].has_remark("noisy") && !rows[0].note.contains('\n'));
+    }
+
+    #[test]
+    fn a_file_cut_off_anywhere_keeps_its_whole_rows() {
+        let (rows, text) = (rows(), csv(&rows()));
+        for end in 0..text.len() {
+            let read = parse(&text[..end], "x.csv").unwrap();
+            assert_eq!(read.rows, rows[..read.rows.len()]);
+            assert!(read.end <= end as u64 && read.cut_off == (read.end < end as u64));
+            let lines = text[..end].iter().filter(|byte| **byte == b'\n').count();
+            assert_eq!(read.rows.len(), lines.saturating_sub(1));
+        }
+    }
+
+    #[test]
+    fn other_files_are_refused_by_line_and_reason() {
+        let text = String::from_utf8(csv(&rows())).unwrap();
+        let cases = [
+            (text.replacen("v_c", "v_x", 1), "column \"v_c\" is missing"),
+            (text.replacen("verdict,", "", 1), "column \"verdict\" is missing"),
+            (text.replacen("schema,row_id", "row_id,schema", 1), "another order"),
+            (text.replacen("\n1,", "\n2,", 1), "line 2: schema 2"),
+            (text.replacen(",load,", ",lod,", 1), "line 2"),
+            (text.replacen(",load,", ",", 1), "52 columns in place of 53"),
+            ("a,b\n1,2\n".to_owned(), "column \"schema\" is missing"),
+        ];
+        for (bad, said) in cases {
+            let error = parse(bad.as_bytes(), "x.csv").unwrap_err().to_string();
+            assert!(
+                error.starts_with("x.csv") && error.contains(said) && error.lines().count() == 1,
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn ids_tell_rows_apart() {
+        let rows = rows();
+        let ids: std::collections::HashSet<_> = rows.iter().map(Measurement::id).collect();
+        assert_eq!(ids.len(), rows.len());
+    }
+}

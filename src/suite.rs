@@ -31,6 +31,9 @@ use case::Case;
 use observe::Outcome;
 use row::Timed;
 
+#[cfg(test)]
+pub(crate) use row::blank as blank_row;
+
 /// What a run measures.
 pub struct Options {
     /// Sets limits on what takes very long.

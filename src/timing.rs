@@ -56,7 +56,6 @@ pub fn rounds(
     let hot_apart = device.name() != "cpu";
     let mut order: Vec<usize> = (0..participants.len()).collect();
     let mut seed = 0x9e37_79b9_7f4a_7c15u64;
-    device.throttled();
     while states.iter().any(|state| !state.done) {
         shuffle(&mut order, &mut seed);
         for &index in &order {

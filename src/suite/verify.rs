@@ -68,6 +68,11 @@ impl Check {
         format!("{}/{} {shape} {dtype} {}", operation.name(), self.algorithm.name, input.name())
     }
 
+    /// How many elements it goes through.
+    pub fn elements(&self) -> u64 {
+        self.workload.shape.elements().unwrap_or(u64::MAX)
+    }
+
     /// Executes twice under different poison and says what agreed.
     ///
     /// # Errors
