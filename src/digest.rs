@@ -22,7 +22,10 @@ pub fn digest<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Digest {
     let mut hasher = Hasher::new();
     for tensor in tensors {
         hasher.begin(tensor.name, tensor.dtype(), tensor.len());
-        hasher.update(tensor.bytes());
+        for piece in tensor.bytes().chunks(PIECE) {
+            prefetch_behind(piece);
+            hasher.update(piece);
+        }
     }
     hasher.finish()
 }
@@ -50,30 +53,37 @@ fn prefetch_behind(piece: &[u8]) {
 #[cfg(not(target_arch = "x86_64"))]
 fn prefetch_behind(_: &[u8]) {}
 
-/// The digest of outputs that are fed piece by piece.
-pub(crate) struct Hasher(XxHash3_128);
+/// A digest of tensors whose bytes come piece by piece.
+pub struct Hasher(XxHash3_128);
 
 impl Hasher {
-    pub(crate) fn new() -> Self {
+    /// Nothing hashed yet.
+    pub fn new() -> Self {
         Self(XxHash3_128::new())
     }
 
-    pub(crate) fn begin(&mut self, name: &str, dtype: Dtype, len: usize) {
+    /// Begins a tensor of `len` elements.
+    pub fn begin(&mut self, name: &str, dtype: Dtype, len: usize) {
         self.0.write(&(name.len() as u64).to_le_bytes());
         self.0.write(name.as_bytes());
         self.0.write(dtype.name().as_bytes());
         self.0.write(&(len as u64).to_le_bytes());
     }
 
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        for piece in bytes.chunks(PIECE) {
-            prefetch_behind(piece);
-            self.0.write(piece);
-        }
+    /// Goes on with its bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
     }
 
-    pub(crate) fn finish(&self) -> Digest {
+    /// The digest of everything so far.
+    pub fn finish(&self) -> Digest {
         Digest(self.0.finish_128())
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

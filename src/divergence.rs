@@ -8,6 +8,7 @@ use half::slice::HalfFloatSliceExt;
 use multiversion::multiversion;
 use serde::Serialize;
 
+use crate::digest::Hasher;
 use crate::tensor::{Data, Dtype, Tensor};
 
 /// Elements that are looked at together: few enough for their distances to stay in the nearest cache.
@@ -76,19 +77,40 @@ pub fn ulp_distance(dtype: Dtype, a: u32, b: u32) -> Option<u64> {
 /// Tensors of different type or length are not comparable: every element of the longer one counts as
 /// differing, without distances.
 pub fn divergence(a: &Tensor, b: &Tensor) -> Divergence {
+    compare(a, b, None)
+}
+
+/// [`divergence`], while `hasher` goes on with `b`: both look at the same bytes while they lie in a
+/// cache.
+pub fn divergence_and_digest(a: &Tensor, b: &Tensor, hasher: &mut Hasher) -> Divergence {
+    hasher.begin(b.name, b.dtype(), b.len());
+    compare(a, b, Some(hasher))
+}
+
+fn compare(a: &Tensor, b: &Tensor, mut hasher: Option<&mut Hasher>) -> Divergence {
     let mut comparison = Comparison::default();
+    let mut hash = |bytes: &[u8]| {
+        if let Some(hasher) = &mut hasher {
+            hasher.update(bytes);
+        }
+    };
     match (&a.data, &b.data) {
         (Data::F32(ours), Data::F32(theirs)) if ours.len() == theirs.len() => {
             for (ours, theirs) in ours.chunks(BLOCK).zip(theirs.chunks(BLOCK)) {
                 comparison.add_f32(ours, theirs);
+                hash(bytemuck::cast_slice(theirs));
             }
         }
         (Data::F16(ours), Data::F16(theirs)) if ours.len() == theirs.len() => {
             for (ours, theirs) in ours.chunks(BLOCK).zip(theirs.chunks(BLOCK)) {
                 comparison.add_f16(ours, theirs);
+                hash(bytemuck::cast_slice(theirs));
             }
         }
-        _ => return Divergence::incomparable(a, b),
+        _ => {
+            hash(b.bytes());
+            return Divergence::incomparable(a, b);
+        }
     }
     comparison.finish(a, b)
 }
@@ -120,7 +142,7 @@ struct Comparison {
     first: Option<u64>,
     relative: f64,
     counted: u64,
-    nan: bool,
+    /// [`NAN`] if a NaN differs.
     max_ulp: u32,
     /// Elements at distance 2^k or more, by k: what the histogram's differences are made of.
     at_least: [u64; 32],
@@ -130,42 +152,46 @@ impl Comparison {
     fn add_f32(&mut self, a: &[f32], b: &[f32]) {
         let mut distances = [0u32; BLOCK];
         let distances = &mut distances[..a.len()];
-        distances_f32(bytemuck::cast_slice(a), bytemuck::cast_slice(b), distances);
-        self.add(distances, a, b);
+        let summary = compare_f32(a, b, distances);
+        self.add(a, b, distances, &summary);
     }
 
     fn add_f16(&mut self, a: &[f16], b: &[f16]) {
         let mut distances = [0u32; BLOCK];
-        let distances = &mut distances[..a.len()];
-        distances_f16(bytemuck::cast_slice(a), bytemuck::cast_slice(b), distances);
         let (mut wide_a, mut wide_b) = ([0f32; BLOCK], [0f32; BLOCK]);
-        a.convert_to_f32_slice(&mut wide_a[..a.len()]);
-        b.convert_to_f32_slice(&mut wide_b[..b.len()]);
-        self.add(distances, &wide_a[..a.len()], &wide_b[..b.len()]);
+        let (wide_a, wide_b) = (&mut wide_a[..a.len()], &mut wide_b[..b.len()]);
+        a.convert_to_f32_slice(wide_a);
+        b.convert_to_f32_slice(wide_b);
+        let distances = &mut distances[..a.len()];
+        let mut summary = compare_f32(wide_a, wide_b, distances);
+        // The relative difference is that of the widened values; the distances are those of f16.
+        distances_f16(bytemuck::cast_slice(a), bytemuck::cast_slice(b), distances);
+        summarise(distances, &mut summary);
+        self.add(wide_a, wide_b, distances, &summary);
     }
 
-    fn add(&mut self, distances: &[u32], a: &[f32], b: &[f32]) {
-        let Summary { differing, nan, max } = summarise(distances);
-        let (relative, counted) = relative(a, b);
-        self.relative += relative;
-        self.counted += counted;
-        if differing > 0 {
-            self.differing += differing;
-            let index = distances.iter().position(|distance| *distance != 0);
-            self.first = self.first.or(index.map(|index| self.elements + index as u64));
-            self.nan |= nan;
-            self.max_ulp = self.max_ulp.max(max);
-            for (power, count) in
-                self.at_least.iter_mut().enumerate().take(max.checked_ilog2().map_or(0, |p| p as usize + 1))
-            {
-                *count += count_at_least(distances, 1 << power);
+    fn add(&mut self, a: &[f32], b: &[f32], distances: &[u32], summary: &Summary) {
+        // A block's terms are summed in f32, to about six digits; where that overflows, in f64.
+        let overflows = !summary.relative.is_finite();
+        self.relative += if overflows { relative_f64(a, b) } else { summary.relative };
+        self.counted += summary.counted;
+        if summary.differing > 0 {
+            if self.first.is_none() {
+                let index = distances.iter().position(|distance| *distance != 0);
+                self.first = index.map(|index| self.elements + index as u64);
+            }
+            self.differing += summary.differing;
+            self.max_ulp = self.max_ulp.max(summary.max);
+            self.at_least[0] += summary.differing;
+            for power in 1..=summary.max.ilog2() {
+                self.at_least[power as usize] += count_at_least(distances, 1 << power);
             }
         }
         self.elements += a.len() as u64;
     }
 
     fn finish(self, a: &Tensor, b: &Tensor) -> Divergence {
-        let known = !self.nan;
+        let known = self.max_ulp != NAN;
         let mut histogram = vec![self.elements - self.at_least[0]];
         for (power, count) in self.at_least.iter().enumerate().take_while(|(_, count)| **count > 0) {
             histogram.push(count - self.at_least.get(power + 1).copied().unwrap_or(0));
@@ -184,20 +210,75 @@ impl Comparison {
     }
 }
 
-/// ULP distances of f32 given as bits; [`NAN`] where a NaN differs. A distance of finite f32 values is
-/// below 2^32 − 2^24, so that it never is [`NAN`].
+/// What a block shows.
+struct Summary {
+    differing: u64,
+    /// The largest distance; [`NAN`] if a NaN differs.
+    max: u32,
+    /// The sum of |A−B|/|A| over the counted elements; not finite if f32 overflowed.
+    relative: f64,
+    /// Elements with finite A ≠ 0 and finite B.
+    counted: u64,
+}
+
+/// Elements that are compared side by side.
+const LANES: usize = 32;
+
+#[derive(Clone, Copy)]
+struct Lanes {
+    differing: [u32; LANES],
+    max: [u32; LANES],
+    relative: [f32; LANES],
+    counted: [u32; LANES],
+}
+
+/// Compares f32 and writes their ULP distances; [`NAN`] where a NaN differs. A distance of numbers is
+/// at most 2^32 − 2^24, so that it never is [`NAN`].
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn distances_f32(a: &[u32], b: &[u32], distances: &mut [u32]) {
-    for ((distance, &a), &b) in distances.iter_mut().zip(a).zip(b) {
-        // The order of all values as an unsigned number: negative ones reversed below positive ones.
-        let rank = |bits: u32| bits ^ (((bits as i32 >> 31) as u32) | 0x8000_0000);
-        let nan = |bits: u32| bits & 0x7fff_ffff > 0x7f80_0000;
-        let apart = rank(a).abs_diff(rank(b));
-        *distance = if (nan(a) | nan(b)) & (a != b) { NAN } else { apart };
+fn compare_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> Summary {
+    let zeros = [0; LANES];
+    let mut lanes = Lanes { differing: zeros, max: zeros, relative: [0.0; LANES], counted: zeros };
+    let (blocks_a, rest_a) = a.as_chunks::<LANES>();
+    let (blocks_b, rest_b) = b.as_chunks::<LANES>();
+    let (blocks_d, rest_d) = distances.as_chunks_mut::<LANES>();
+    for ((a, b), distances) in blocks_a.iter().zip(blocks_b).zip(blocks_d) {
+        compare_lanes(&mut lanes, a, b, distances);
+    }
+    // Zeros in place of what is missing: equal, and not counted.
+    let (mut last_a, mut last_b, mut last_d) = ([0f32; LANES], [0f32; LANES], zeros);
+    last_a[..rest_a.len()].copy_from_slice(rest_a);
+    last_b[..rest_b.len()].copy_from_slice(rest_b);
+    compare_lanes(&mut lanes, &last_a, &last_b, &mut last_d);
+    rest_d.copy_from_slice(&last_d[..rest_d.len()]);
+    Summary {
+        differing: lanes.differing.iter().map(|count| u64::from(*count)).sum(),
+        max: lanes.max.iter().copied().fold(0, u32::max),
+        relative: lanes.relative.iter().map(|sum| f64::from(*sum)).sum(),
+        counted: lanes.counted.iter().map(|count| u64::from(*count)).sum(),
     }
 }
 
-/// The same of f16.
+#[inline(always)]
+fn compare_lanes(lanes: &mut Lanes, a: &[f32; LANES], b: &[f32; LANES], distances: &mut [u32; LANES]) {
+    for lane in 0..LANES {
+        let (a, b) = (a[lane], b[lane]);
+        let (bits_a, bits_b) = (a.to_bits(), b.to_bits());
+        // The order of all values as an unsigned number: negative ones reversed below positive ones.
+        let rank = |bits: u32| bits ^ (((bits as i32 >> 31) as u32) | 0x8000_0000);
+        let apart = rank(bits_a).abs_diff(rank(bits_b));
+        let nan = (a.is_nan() | b.is_nan()) & (bits_a != bits_b);
+        let distance = if nan { NAN } else { apart };
+        distances[lane] = distance;
+        lanes.differing[lane] += u32::from(bits_a != bits_b);
+        lanes.max[lane] = lanes.max[lane].max(distance);
+        let counted = is_counted(a, b);
+        let relative = ((a - b) / a).abs();
+        lanes.relative[lane] += if counted { relative } else { 0.0 };
+        lanes.counted[lane] += u32::from(counted);
+    }
+}
+
+/// ULP distances of f16 given as bits; [`NAN`] where a NaN differs.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
 fn distances_f16(a: &[u16], b: &[u16], distances: &mut [u32]) {
     for ((distance, &a), &b) in distances.iter_mut().zip(a).zip(b) {
@@ -208,56 +289,20 @@ fn distances_f16(a: &[u16], b: &[u16], distances: &mut [u32]) {
     }
 }
 
-struct Summary {
-    differing: u64,
-    nan: bool,
-    max: u32,
-}
-
+/// Puts what `distances` show in place of what `summary` says of them.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn summarise(distances: &[u32]) -> Summary {
-    let (mut differing, mut nan, mut max) = (0u32, 0u32, 0u32);
+fn summarise(distances: &[u32], summary: &mut Summary) {
+    let (mut differing, mut max) = (0u32, 0u32);
     for &distance in distances {
         differing += u32::from(distance != 0);
-        nan |= u32::from(distance == NAN);
-        max = max.max(if distance == NAN { 0 } else { distance });
+        max = max.max(distance);
     }
-    Summary { differing: u64::from(differing), nan: nan != 0, max }
+    (summary.differing, summary.max) = (u64::from(differing), max);
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
 fn count_at_least(distances: &[u32], least: u32) -> u64 {
     u64::from(distances.iter().map(|distance| u32::from(*distance >= least)).sum::<u32>())
-}
-
-/// Lanes of the relative difference's sum.
-const LANES: usize = 64;
-
-/// The sum of |A−B|/|A| over elements with finite A ≠ 0 and finite B, and their number.
-///
-/// A block's terms are summed in f32, to about six digits; where that overflows, in f64.
-fn relative(a: &[f32], b: &[f32]) -> (f64, u64) {
-    let (sum, counted) = relative_f32(a, b);
-    if sum.is_finite() { (sum, counted) } else { (relative_f64(a, b), counted) }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn relative_f32(a: &[f32], b: &[f32]) -> (f64, u64) {
-    let (mut sums, mut counts) = ([0f32; LANES], [0u32; LANES]);
-    let ((blocks_a, rest_a), (blocks_b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let mut add = |a: &[f32], b: &[f32]| {
-        for (((sum, count), a), b) in sums.iter_mut().zip(&mut counts).zip(a).zip(b) {
-            let counted = is_counted(*a, *b);
-            let ratio = ((a - b) / a).abs();
-            *sum += if counted { ratio } else { 0.0 };
-            *count += u32::from(counted);
-        }
-    };
-    for (a, b) in blocks_a.iter().zip(blocks_b) {
-        add(a, b);
-    }
-    add(rest_a, rest_b);
-    (sums.iter().map(|sum| f64::from(*sum)).sum(), counts.iter().map(|count| u64::from(*count)).sum())
 }
 
 fn relative_f64(a: &[f32], b: &[f32]) -> f64 {

@@ -87,7 +87,7 @@ fn element(distribution: Distribution, dtype: Dtype, key: u64, index: usize, per
 
 /// 64 random bits for a counter: the finaliser of SplitMix64 (Steele, Lea, Flood 2014) over a keyed
 /// Weyl sequence.
-fn random(key: u64, counter: u64) -> u64 {
+pub(crate) fn random(key: u64, counter: u64) -> u64 {
     mix(key.wrapping_add(counter.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
 }
 

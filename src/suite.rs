@@ -28,7 +28,7 @@ use crate::verdict::Verdict;
 use crate::workload::{Profile, Workload};
 
 use case::Case;
-use observe::Outcome;
+use observe::{Observer, Outcome};
 use row::Timed;
 
 #[cfg(test)]
@@ -288,20 +288,16 @@ impl<'a> Suite<'a> {
         let outcomes = match known {
             Some(outcomes) => outcomes,
             None => {
-                let checker = case.checker(algorithm, &self.device.target());
-                let specs = case.problem.workload.operation.outputs(&case.problem.workload);
+                let observer = Observer {
+                    device: self.device,
+                    checker: case.checker(algorithm, &self.device.target()),
+                    specs: case.problem.workload.operation.outputs(&case.problem.workload),
+                    executions: self.options.executions,
+                    stop: &|| listener.check_stop(),
+                };
                 let mut outcomes = Vec::new();
                 for &perturbation in &self.options.perturbations {
-                    let outcome = observe::observe(
-                        self.device,
-                        &checker,
-                        &specs,
-                        &mut *prepared,
-                        perturbation,
-                        self.options.executions,
-                        &|| listener.check_stop(),
-                    )?;
-                    outcomes.push((perturbation, outcome));
+                    outcomes.push((perturbation, observer.observe(&mut *prepared, perturbation)?));
                 }
                 outcomes
             }

@@ -209,7 +209,7 @@ type LoadedModules<M> = Vec<(&'static Module, Rc<Loaded<M>>)>;
 
 /// What timing needs, made once per device.
 struct Timer<G: Gpu> {
-    /// Twice the second-level cache: filling it leaves nothing else there.
+    /// What is filled to flush the second-level cache.
     scratch: G::Memory,
     delay: G::Kernel,
     /// A start and an end per iteration of a batch.
@@ -255,12 +255,16 @@ impl<G: Gpu> GpuDevice<G> {
         self.gpu.allocate(words * 4).map_err(within(format!("{what} ({bytes} bytes)")))
     }
 
+    /// Twice the second-level cache: filling it leaves nothing else there.
+    fn scratch_bytes(&self) -> u64 {
+        2 * self.gpu.properties().l2_bytes.max(LEAST_CACHE)
+    }
+
     fn timer(&self) -> Result<&Timer<G>> {
         if let Some(timer) = self.timer.get() {
             return Ok(timer);
         }
-        let cache = self.gpu.properties().l2_bytes.max(LEAST_CACHE);
-        let scratch = self.allocate(2 * cache, "memory that flushes the cache")?;
+        let scratch = self.allocate(self.scratch_bytes(), "memory that flushes the cache")?;
         let delay = self.support("support_delay")?;
         let events =
             (0..BATCH).map(|_| Ok((self.gpu.event()?, self.gpu.event()?))).collect::<Result<Vec<_>>>()?;
@@ -300,8 +304,10 @@ impl<G: Gpu> Device for GpuDevice<G> {
         }
     }
 
+    /// Less what timing and load take for themselves, which may not be allocated yet.
     fn free_bytes(&self) -> Result<u64> {
-        self.gpu.free_bytes()
+        let own = self.scratch_bytes() + load::bytes(self);
+        Ok(self.gpu.free_bytes()?.saturating_sub(own))
     }
 
     fn stage(&self, problem: Arc<Problem>) -> Result<Box<dyn Staged + '_>> {

@@ -159,6 +159,15 @@ proptest! {
     }
 
     #[test]
+    fn the_digest_beside_the_divergence_is_the_same(pairs in pairs(0..5000)) {
+        let (a, b): (Vec<u32>, Vec<u32>) = pairs.into_iter().unzip();
+        let mut hasher = Hasher::new();
+        let found = divergence_and_digest(&f32s(&a), &f32s(&b), &mut hasher);
+        prop_assert_eq!(hasher.finish(), crate::digest::digest([&f32s(&b)]));
+        prop_assert_eq!(found, divergence(&f32s(&a), &f32s(&b)));
+    }
+
+    #[test]
     fn identical_bits_and_distance_zero_are_the_same_thing(bits in prop::collection::vec(any::<u32>(), 0..500)) {
         let found = divergence(&f32s(&bits), &f32s(&bits));
         prop_assert_eq!((found.differing, found.max_ulp, found.p99_ulp), (0, Some(0), Some(0)));

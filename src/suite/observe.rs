@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::device::{Device, Load, Prepared};
-use crate::digest::{Digest, digest};
-use crate::divergence::{Divergence, divergence};
+use crate::digest::{Digest, Hasher};
+use crate::divergence::{Divergence, divergence_and_digest};
 use crate::error::{Error, Result};
 use crate::operation::OutputSpec;
 use crate::perturbation::Perturbation;
@@ -69,77 +69,91 @@ impl Observation {
     }
 }
 
-/// Executes `prepared` `executions` times, the first time undisturbed, and compares each later
-/// execution with the first. What the device reports, and what is wrong with an output, becomes the
-/// outcome.
-///
-/// # Errors
-/// Only what `stop` says.
-pub fn observe(
-    device: &dyn Device,
-    checker: &Checker,
-    specs: &[OutputSpec],
-    prepared: &mut dyn Prepared,
-    perturbation: Perturbation,
-    executions: u64,
-    stop: &dyn Fn() -> Result<()>,
-) -> Result<Outcome> {
-    match try_observe(device, checker, specs, prepared, perturbation, executions, stop) {
-        Ok(observation) => Ok(Outcome::Observed(observation)),
-        Err(Error::Interrupted) => Err(Error::Interrupted),
-        Err(error) => Ok(Outcome::Failed(error.to_string())),
-    }
+/// What executions need besides the algorithm itself.
+pub struct Observer<'a> {
+    /// The device, for competing work.
+    pub device: &'a dyn Device,
+    /// The accurate answer.
+    pub checker: Checker<'a>,
+    /// The outputs.
+    pub specs: Vec<OutputSpec>,
+    /// Executions per row, the first included.
+    pub executions: u64,
+    /// Asked between executions; an error ends the run.
+    pub stop: &'a dyn Fn() -> Result<()>,
 }
 
-fn try_observe(
-    device: &dyn Device,
-    checker: &Checker,
-    specs: &[OutputSpec],
-    prepared: &mut dyn Prepared,
-    perturbation: Perturbation,
-    executions: u64,
-    stop: &dyn Fn() -> Result<()>,
-) -> Result<Observation> {
-    let first = execute(prepared, 0)?.to_vec();
-    let mut accuracy = checker.check(&first).map_err(Error::Device)?;
-    let first_digests = digests(specs, &first);
-    let mut seen = HashSet::from([first_digests]);
-    let mut worst: Vec<_> = first.iter().map(|output| divergence(output, output)).collect();
-    let mut differing = 0;
-    let mut load: Option<Box<dyn Load>> = match perturbation {
-        Perturbation::Repeat => None,
-        Perturbation::Load => Some(device.load()?),
-    };
-    for execution in 1..executions {
-        stop()?;
-        if let Some(load) = &mut load {
-            load.renew()?;
-        }
-        let outputs = execute(prepared, execution)?;
-        let digests = digests(specs, outputs);
-        if digests == first_digests {
-            continue;
-        }
-        differing += 1;
-        if seen.insert(digests) {
-            accuracy = accuracy.or_worse(checker.check(outputs).map_err(Error::Device)?);
-        }
-        for (worst, (before, now)) in worst.iter_mut().zip(first.iter().zip(outputs)) {
-            let divergence = divergence(before, now);
-            if divergence.severity() > worst.severity() {
-                *worst = divergence;
-            }
+impl Observer<'_> {
+    /// Executes `prepared`, the first time undisturbed, and compares each later execution with the
+    /// first. What the device reports, and what is wrong with an output, becomes the outcome.
+    ///
+    /// # Errors
+    /// Only what `stop` says.
+    pub fn observe(&self, prepared: &mut dyn Prepared, perturbation: Perturbation) -> Result<Outcome> {
+        match self.try_observe(prepared, perturbation) {
+            Ok(observation) => Ok(Outcome::Observed(observation)),
+            Err(Error::Interrupted) => Err(Error::Interrupted),
+            Err(error) => Ok(Outcome::Failed(error.to_string())),
         }
     }
-    Ok(Observation {
-        comparisons: executions - 1,
-        differing,
-        distinct: seen.len() as u64,
-        digest: first_digests.0,
-        accumulator_digest: first_digests.1,
-        worst,
-        accuracy,
-    })
+
+    fn try_observe(&self, prepared: &mut dyn Prepared, perturbation: Perturbation) -> Result<Observation> {
+        let first = execute(prepared, 0)?.to_vec();
+        let mut accuracy = self.checker.check(&first).map_err(Error::Device)?;
+        let (first_digests, mut worst) = self.compare(&first, &first);
+        let mut seen = HashSet::from([first_digests]);
+        let mut differing = 0;
+        let mut load: Option<Box<dyn Load>> = match perturbation {
+            Perturbation::Repeat => None,
+            Perturbation::Load => Some(self.device.load()?),
+        };
+        for execution in 1..self.executions {
+            (self.stop)()?;
+            if let Some(load) = &mut load {
+                load.renew()?;
+            }
+            let outputs = execute(prepared, execution)?;
+            let (digests, divergences) = self.compare(&first, outputs);
+            if digests == first_digests {
+                continue;
+            }
+            differing += 1;
+            if seen.insert(digests) {
+                accuracy = accuracy.or_worse(self.checker.check(outputs).map_err(Error::Device)?);
+            }
+            for (worst, divergence) in worst.iter_mut().zip(divergences) {
+                if divergence.severity() > worst.severity() {
+                    *worst = divergence;
+                }
+            }
+        }
+        Ok(Observation {
+            comparisons: self.executions - 1,
+            differing,
+            distinct: seen.len() as u64,
+            digest: first_digests.0,
+            accumulator_digest: first_digests.1,
+            worst,
+            accuracy,
+        })
+    }
+
+    /// The digest of the stores of `outputs`, that of the f32 stores beside them if there are any, and
+    /// how each output differs from the first execution's.
+    fn compare(&self, first: &[Tensor], outputs: &[Tensor]) -> ((Digest, Option<Digest>), Vec<Divergence>) {
+        let (mut stores, mut accumulators) = (Hasher::new(), Hasher::new());
+        let divergences = self
+            .specs
+            .iter()
+            .zip(first.iter().zip(outputs))
+            .map(|(spec, (before, now))| {
+                let hasher = if spec.accumulator { &mut accumulators } else { &mut stores };
+                divergence_and_digest(before, now, hasher)
+            })
+            .collect();
+        let apart = self.specs.iter().any(|spec| spec.accumulator);
+        ((stores.finish(), apart.then(|| accumulators.finish())), divergences)
+    }
 }
 
 /// Executes once under the poison of `execution`; every element must have been written.
@@ -161,13 +175,4 @@ pub fn execute(prepared: &mut dyn Prepared, execution: u64) -> Result<&[Tensor]>
         }
     }
     Ok(outputs)
-}
-
-/// The digest of the stores, and that of the f32 stores beside them, if there are any.
-fn digests(specs: &[OutputSpec], outputs: &[Tensor]) -> (Digest, Option<Digest>) {
-    let of = |accumulator: bool| {
-        let selected = specs.iter().zip(outputs).filter(move |(spec, _)| spec.accumulator == accumulator);
-        digest(selected.map(|(_, output)| output))
-    };
-    (of(false), specs.iter().any(|spec| spec.accumulator).then(|| of(true)))
 }

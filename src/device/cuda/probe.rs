@@ -6,6 +6,7 @@ use std::path::Path;
 use cudarc::driver::{DriverError, result, sys};
 
 use crate::device::cuda::describe;
+use crate::environment::is_container;
 
 /// The oldest driver that takes the carried PTX, as `cuDriverGetVersion` tells it.
 const LEAST_VERSION: c_int = 12000;
@@ -63,10 +64,8 @@ struct Surroundings {
 impl Surroundings {
     fn look() -> Self {
         let exists = |path: &&str| Path::new(path).exists();
-        let set = |name: &&str| std::env::var_os(name).is_some();
         Self {
-            container: ["/.dockerenv", "/run/.containerenv"].iter().any(exists)
-                || ["container", "KUBERNETES_SERVICE_HOST"].iter().any(set),
+            container: is_container(),
             // The second is that of the Windows Subsystem for Linux.
             device_files: ["/dev/nvidiactl", "/dev/dxg"].iter().any(exists),
             visible_devices: std::env::var("CUDA_VISIBLE_DEVICES").ok(),

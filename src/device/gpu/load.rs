@@ -3,6 +3,7 @@
 use crate::device::Load;
 use crate::device::gpu::{Gpu, GpuDevice, LaunchShape, Stream, Value, within};
 use crate::error::Result;
+use crate::input::random;
 
 /// Threads of a block.
 const THREADS: u32 = 256;
@@ -30,7 +31,7 @@ pub(super) struct Traffic<'a, G: Gpu> {
 impl<'a, G: Gpu> Traffic<'a, G> {
     pub(super) fn new(device: &'a GpuDevice<G>) -> Result<Self> {
         let kernel = device.support("support_load")?;
-        let buffer = device.allocate(words(most_blocks(device)) * 16, "memory of the competing work")?;
+        let buffer = device.allocate(bytes(device), "memory of the competing work")?;
         let ends = [device.gpu.event()?, device.gpu.event()?];
         let mut traffic = Self { device, kernel, buffer, ends, launches: 0 };
         // The kernel may be loaded at its first launch, which can wait for an idle GPU.
@@ -47,7 +48,8 @@ impl<G: Gpu> Load for Traffic<'_, G> {
         if self.launches >= AHEAD as u64 {
             gpu.wait(end).map_err(within("support_load"))?;
         }
-        let random = mix(self.launches);
+        // The launches' sizes vary, yet are the same in every run.
+        let random = random(0, self.launches);
         let blocks = 1 + (random as u32) % most_blocks(self.device);
         let rounds = FEWEST_ROUNDS + ((random >> 32) as u32) % MORE_ROUNDS;
         let arguments = [
@@ -76,16 +78,12 @@ fn most_blocks<G: Gpu>(device: &GpuDevice<G>) -> u32 {
     2 * device.gpu.properties().sm_count.max(1)
 }
 
+/// Bytes of the memory that is walked through.
+pub(super) fn bytes<G: Gpu>(device: &GpuDevice<G>) -> u64 {
+    words(most_blocks(device)) * 16
+}
+
 /// Words for so many blocks, so that a thread's work does not depend on their number.
 fn words(blocks: u32) -> u64 {
     u64::from(blocks) * u64::from(THREADS) * WORDS_PER_THREAD
-}
-
-/// The finaliser of SplitMix64 over a Weyl sequence: the launches' sizes vary, yet are the same in
-/// every run.
-fn mix(counter: u64) -> u64 {
-    let mut z = counter.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

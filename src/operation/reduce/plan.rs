@@ -13,6 +13,10 @@ use crate::workload::Workload;
 
 /// Groups of a tile.
 const GROUPS: u64 = 256;
+/// Elements of an f32 tile: four per group.
+pub const WIDTH_F32: u64 = GROUPS * 4;
+/// Elements of an f16 tile: eight per group.
+pub const WIDTH_F16: u64 = GROUPS * 8;
 /// Threads of a block: one per group.
 const BLOCK: u32 = 256;
 /// Blocks that a multiprocessor holds at once with 256 threads each.
@@ -102,7 +106,10 @@ impl Geometry {
 }
 
 fn width(dtype: Dtype) -> u64 {
-    GROUPS * 16 / dtype.size() as u64
+    match dtype {
+        Dtype::F16 => WIDTH_F16,
+        Dtype::F32 => WIDTH_F32,
+    }
 }
 
 fn sizes(workload: &Workload) -> (u64, u64, u64) {

@@ -1,0 +1,138 @@
+//! Kill and Ctrl-C at any moment: what was finished stays, and the run can be gone on with.
+//!
+//! No test here depends on where the signal lands.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command};
+
+use samebits::measurement;
+use samebits::verdict::Verdict;
+
+use crate::place::{Place, SMALL, wait_for, workload};
+
+/// More executions than anybody waits for.
+const ENDLESS: &str = "--device cpu --no-timing --executions 1000000000000000";
+
+fn has_rows(place: &Place, results: &str) -> bool {
+    let path = place.path(results).join("measurements.csv");
+    measurement::read(&path).is_ok_and(|read| !read.rows.is_empty())
+}
+
+fn send(signal: &str, child: &Child) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+fn ids(place: &Place, results: &str) -> BTreeSet<String> {
+    let rows = place.rows(results);
+    let ids: BTreeSet<_> = rows.iter().map(|row| row.row_id.clone()).collect();
+    assert_eq!(ids.len(), rows.len(), "each row is there once");
+    ids
+}
+
+/// Workloads of which the first is finished at once, since nothing is executed on it, and a filter that
+/// leaves out canaries, which come before any row.
+fn first_is_finished_at_once(place: &Place) -> &'static str {
+    place.write("own.toml", workload("huge", "n=35184372088832") + &workload("small", "n=64"));
+    "--workloads own.toml --filter fixed_tree|two_pass"
+}
+
+#[test]
+fn a_kill_leaves_finished_rows_readable_and_resume_completes_them() {
+    let place = Place::new();
+    let names = ["a", "b", "c", "d"];
+    let text: String = names.iter().map(|name| workload(name, "r=3;c=1000")).collect();
+    place.write("own.toml", text);
+    let flags = "run --device cpu --no-timing --workloads own.toml --filter fixed_tree|two_pass --perturb repeat";
+    place.done(&format!("{flags} --executions 3 --out whole"));
+    assert_eq!(place.rows("whole").len(), 8);
+
+    let mut child = place.start(&format!("{flags} --executions 100000 --out mine"));
+    wait_for(&mut child, || has_rows(&place, "mine"));
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    let path = place.path("mine/measurements.csv");
+    let left = measurement::read(&path).unwrap();
+    assert!(!left.rows.is_empty());
+    assert!(left.rows.iter().all(|row| row.row_id == row.id() && row.verdict == Verdict::Same), "{left:?}");
+
+    // As a kill in the middle of the last row leaves it.
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..left.end as usize - 40]).unwrap();
+    let whole = left.rows.len() - 1;
+    assert_eq!(measurement::read(&path).unwrap().rows, left.rows[..whole]);
+    let error = measurement::read_whole(&path).unwrap_err().to_string();
+    let said = format!("{}: cut off after {whole} whole rows; finish the run with", path.display());
+    assert!(error.starts_with(&said) && error.contains("--resume") && error.lines().count() == 1, "{error}");
+    place.write("page.md", "<!-- samebits:table -->\n<!-- samebits:end -->\n");
+    place.refuses("splice page.md mine", &["mine/measurements.csv", "cut off", "samebits run --resume mine"]);
+
+    place.done(&format!("{flags} --executions 3 --resume mine"));
+    assert_eq!(ids(&place, "mine"), ids(&place, "whole"));
+    assert_eq!(place.rows("mine")[..whole], left.rows[..whole], "what was there is left as it was");
+    let lines = place.read("mine/measurements.csv");
+    assert!(lines.ends_with('\n') && lines.matches("schema,row_id").count() == 1, "{lines}");
+
+    let before = place.read("mine/measurements.csv");
+    let ended = place.done(&format!("{flags} --executions 3 --format csv --resume mine"));
+    assert_eq!(place.read("mine/measurements.csv"), before, "a whole run has nothing to go on with");
+    assert_eq!(ended.stdout, before);
+}
+
+#[test]
+fn a_file_that_was_cut_off_anywhere_is_gone_on_with() {
+    let place = Place::new();
+    let flags = format!("run {SMALL} --filter fixed_tree.(edge-1-|rows-64x4096-f32)");
+    place.done(&format!("{flags} --out whole"));
+    let whole = std::fs::read(place.path("whole/measurements.csv")).unwrap();
+    let header = whole.iter().position(|byte| *byte == b'\n').unwrap();
+    std::fs::create_dir(place.path("mine")).unwrap();
+    for end in [0, 5, header, header + 1, header + 2, whole.len() / 2, whole.len() - 1] {
+        place.write("mine/measurements.csv", &whole[..end]);
+        place.write("mine/samples.jsonl", "{\"row_id\": \"cut");
+        place.done(&format!("{flags} --resume mine"));
+        assert_eq!(ids(&place, "mine"), ids(&place, "whole"), "cut off at {end}");
+        let samples = place.read("mine/samples.jsonl");
+        assert!(samples.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{samples}");
+    }
+}
+
+#[test]
+fn ctrl_c_keeps_finished_rows_and_says_how_to_go_on() {
+    let place = Place::new();
+    let flags = first_is_finished_at_once(&place);
+    for (signal, results) in [("-INT", "int"), ("-TERM", "term")] {
+        let mut child = place.start(&format!("run {ENDLESS} {flags} --format csv --out {results}"));
+        // Listening begins before the first row is written.
+        wait_for(&mut child, || has_rows(&place, results));
+        send(signal, &child);
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        let stderr = place.read("stderr");
+        let last = stderr.lines().last().unwrap();
+        assert!(last.starts_with("samebits: interrupted; finished rows are kept"), "{stderr}");
+        assert!(last.contains(&format!("--resume {results}")), "{stderr}");
+        let rows = place.rows(results);
+        assert_eq!(rows.len(), 4);
+        assert!(rows.iter().all(|row| row.verdict == Verdict::Skipped));
+        assert_eq!(place.read("stdout"), place.read(&format!("{results}/measurements.csv")));
+
+        place.done(&format!("run {SMALL} {flags} --resume {results}"));
+        assert_eq!(ids(&place, results).len(), 8);
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_ends_it_at_once() {
+    let place = Place::new();
+    // One execution takes minutes here: whoever waits for its end has to press again.
+    place.write("own.toml", workload("huge", "n=35184372088832") + &workload("slow", "n=64"));
+    let flags = first_is_finished_at_once(&place);
+    let mut child = place.start(&format!("run {ENDLESS} {flags} --out mine"));
+    wait_for(&mut child, || has_rows(&place, "mine"));
+    send("-INT", &child);
+    // The first may have ended it already; then there is nobody to hear the second.
+    let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).output().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(place.rows("mine").len(), 4);
+}

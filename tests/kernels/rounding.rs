@@ -1,0 +1,129 @@
+//! The rounding rule on what claims its bits, and proof that the rule would notice.
+
+use samebits::device::plan::REDUCE;
+use samebits::guarantee::Guarantee;
+
+use crate::ptx::{Function, functions, with_callees};
+use crate::rules::{is_float_atomic, violation};
+use crate::algorithms;
+
+/// What is wrong with the entry called `name` of `ptx` and with all that it calls.
+fn violations(ptx: &str, name: &str) -> Vec<String> {
+    match with_callees(&functions(ptx), name) {
+        Ok(found) => found.iter().flat_map(|function| &function.instructions).filter_map(violation).collect(),
+        Err(problem) => vec![problem],
+    }
+}
+
+fn has_float_atomic(function: &Function) -> bool {
+    function.instructions.iter().any(is_float_atomic)
+}
+
+#[test]
+fn gpu_to_gpu_kernels_round_explicitly_and_never_approximate() {
+    let mut checked = Vec::new();
+    for (_, algorithm, entries) in algorithms() {
+        if algorithm.guarantee != Guarantee::GpuToGpu {
+            continue;
+        }
+        for entry in entries {
+            assert_eq!(violations(algorithm.module.ptx, &entry), [""; 0], "{entry}");
+            let adds = |function: &&Function| function.instructions.iter().any(|i| i.opcode == "add.rn.f32");
+            let functions = functions(algorithm.module.ptx);
+            let found = with_callees(&functions, &entry).unwrap();
+            assert!(found.iter().any(adds), "{entry} adds nothing: its text was cut out wrongly");
+            checked.push(entry);
+        }
+    }
+    for wanted in ["reduce_fixed_tree_f16", "reduce_fixed_tree_f32"] {
+        assert!(checked.iter().any(|entry| entry == wanted), "{wanted} is not among {checked:?}");
+    }
+}
+
+#[test]
+fn only_what_guarantees_nothing_adds_in_order_of_arrival() {
+    for (_, algorithm, entries) in algorithms() {
+        let functions = functions(algorithm.module.ptx);
+        for entry in entries {
+            let found = with_callees(&functions, &entry).unwrap();
+            let expected = algorithm.guarantee == Guarantee::NotGuaranteed;
+            assert_eq!(found.into_iter().any(has_float_atomic), expected, "{entry}");
+        }
+    }
+}
+
+/// A module whose entry calls a helper with `instruction` in it.
+fn planted(instruction: &str) -> String {
+    format!(
+        ".version 8.0\n.target sm_75\n.func helper(\n\t.param .b64 p\n)\n{{\n\t.loc\t1 2 3\n$L__BB0_1:\n\t{{\n\t\
+         @%p1 {instruction}\n\t}}\n\tret;\n}}\n\
+         .visible .entry reduce_fixed_tree_f32(\n\t.param .u64 x\n)\n{{\n\t.reg .f32 \t%f<9>;\n\t\
+         // nothing here is rsqrt.approx.ftz.f32\n\tadd.rn.f32 \t%f1, %f2, %f3;\n\t\
+         call.uni \n\thelper, \n\t(\n\tparam0\n\t);\n\tret;\n}}\n"
+    )
+}
+
+#[test]
+fn planted_instructions_are_refused() {
+    let bad = [
+        ("add.f32 \t%f1, %f2, %f3;", "does not say how it rounds"),
+        ("sub.f32 \t%f1, %f2, %f3;", "does not say how it rounds"),
+        ("mul.f32 \t%f1, %f2, %f3;", "does not say how it rounds"),
+        ("add.f64 \t%fd1, %fd2, %fd3;", "does not say how it rounds"),
+        ("add.sat.f32 \t%f1, %f2, %f3;", "does not say how it rounds"),
+        ("add.rz.f32 \t%f1, %f2, %f3;", "does not say how it rounds"),
+        ("add.f16x2 \t%r1, %r2, %r3;", "does not say how it rounds"),
+        ("fma.rz.f32 \t%f1, %f2, %f3, %f4;", "does not say how it rounds"),
+        ("mad.f32 \t%f1, %f2, %f3, %f4;", "does not say how it rounds"),
+        ("add.ftz.f32 \t%f1, %f2, %f3;", "flushes subnormals"),
+        ("add.rn.ftz.f32 \t%f1, %f2, %f3;", "flushes subnormals"),
+        ("fma.rn.ftz.f32 \t%f1, %f2, %f3, %f4;", "flushes subnormals"),
+        ("cvt.ftz.f32.f32 \t%f1, %f2;", "flushes subnormals"),
+        ("div.full.f32 \t%f1, %f2, %f3;", "approximates"),
+        ("div.approx.f32 \t%f1, %f2, %f3;", "approximates"),
+        ("rsqrt.approx.f32 \t%f1, %f2;", "approximates"),
+        ("ex2.approx.ftz.f32 \t%f1, %f2;", "approximates"),
+        ("atom.global.add.f32 \t%f1, [%rd1], %f2;", "adds in order of arrival"),
+        ("atom.add.noftz.f16x2 \t%r1, [%rd1], %r2;", "adds in order of arrival"),
+        ("red.global.add.f32 \t[%rd1], %f2;", "adds in order of arrival"),
+        ("red.relaxed.gpu.global.add.f64 \t[%rd1], %fd2;", "adds in order of arrival"),
+        ("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 \t{%f1}, {%r1}, {%r2}, {%f1};", "tensor-core"),
+        ("call.uni \n\tvprintf, \n\t(\n\tparam0\n\t);", "calls what is not in the module"),
+    ];
+    for (instruction, said) in bad {
+        let found = violations(&planted(instruction), "reduce_fixed_tree_f32");
+        assert!(found.len() == 1 && found[0].contains(said), "{instruction} gives {found:?}");
+    }
+}
+
+#[test]
+fn rounded_arithmetic_and_integers_are_accepted() {
+    let good = [
+        "add.rn.f32 \t%f1, %f2, %f3;",
+        "fma.rn.f32 \t%f1, %f2, %f3, %f4;",
+        "div.rn.f32 \t%f1, %f2, %f3;",
+        "sqrt.rn.f64 \t%fd1, %fd2;",
+        "cvt.f32.f16 \t%f1, %rs1;",
+        "cvt.rn.f16.f32 \t%rs1, %f1;",
+        "add.s64 \t%rd1, %rd2, %rd3;",
+        "mad.lo.s32 \t%r1, %r2, %r3, %r4;",
+        "mov.f32 \t%f1, 0f00000000;",
+        "ld.shared.f32 \t%f1, [%r1];",
+        "atom.global.inc.u32 \t%r1, [%rd1], %r2;",
+        "atom.global.add.u32 \t%r1, [%rd1], %r2;",
+    ];
+    for instruction in good {
+        assert_eq!(violations(&planted(instruction), "reduce_fixed_tree_f32"), [""; 0], "{instruction}");
+    }
+}
+
+#[test]
+fn one_addition_that_is_not_rounded_in_the_real_kernel_is_found() {
+    for entry in ["reduce_fixed_tree_f32", "reduce_fixed_tree_f16"] {
+        let (head, body) = REDUCE.ptx.split_once(&format!(".entry {entry}(")).unwrap();
+        for worse in ["add.f32", "add.rn.ftz.f32"] {
+            let ptx = format!("{head}.entry {entry}({}", body.replacen("add.rn.f32", worse, 1));
+            assert_eq!(violations(&ptx, entry).len(), 1, "{entry} with {worse}");
+        }
+    }
+}
