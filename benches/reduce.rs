@@ -14,7 +14,7 @@ use samebits::workload::{self, Profile, Workload};
 
 /// Workloads that show both types, one large and one small.
 const SHOWN: [&str; 4] =
-    ["sum-2e24-f32-wide", "sum-2e18-f32-wide", "sum-2e22-f16-normal", "rows-64x4096-f32-normal"];
+    ["sum-16Mi-f32-wide", "sum-256Ki-f32-wide", "sum-4Mi-f16-normal", "rows-64x4096-f32-normal"];
 
 fn bench(criterion: &mut Criterion) {
     if let Err(error) = try_bench(criterion) {

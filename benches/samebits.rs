@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         return finish(run::run(&Flags::parse_from(flags).run));
     }
     let folder = std::env::temp_dir().join(format!("samebits-bench-test-{}", std::process::id()));
-    let small = ["--no-timing", "--executions", "2", "--filter", "2e18-f32-wide|edge"];
+    let small = ["--no-timing", "--executions", "2", "--filter", "256Ki-f32-wide|edge"];
     flags.extend(small.map(str::to_owned));
     flags.extend(["--out".to_owned(), folder.display().to_string()]);
     let end = finish(run::run(&Flags::parse_from(flags).run));

@@ -11,7 +11,7 @@ use crate::workload::Profile;
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done; 1 a claim broken or a row failed; 2 wrong usage or input."
+    after_help = "Exit codes: 0 done; 1 a claim broken or a row failed; 2 wrong usage or input; 130 interrupted, finished rows kept."
 )]
 pub struct Cli {
     /// What to do.

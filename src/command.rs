@@ -6,6 +6,7 @@ pub mod run;
 mod splice;
 mod verify;
 
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Verb};
@@ -48,27 +49,33 @@ pub fn finish(end: Result<End>) -> ExitCode {
     match end {
         Ok(end) => end.into(),
         Err(Error::Interrupted) => End::Interrupted.into(),
-        // Whoever read our output has seen enough.
-        Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => {
-            End::Done.into()
-        }
         Err(error) => {
-            eprintln!("samebits: {error}");
+            say(&format!("samebits: {error}\n"));
             ExitCode::from(2)
         }
     }
 }
 
-/// Prints a result; a closed pipe is no panic.
+/// Prints a result. Whoever closed the pipe has seen enough: that changes neither what is measured nor
+/// the exit code.
 pub(crate) fn print(text: &str) -> Result<()> {
-    use std::io::Write;
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::file("stdout", "cannot write"))
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Error::file("stdout", "cannot write")),
+    }
+}
+
+/// Says something on stderr, whether anyone listens or not (`eprint!` would panic).
+pub(crate) fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Rows of cells with aligned columns.
 pub(crate) fn aligned(rows: Vec<Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING).add_rows(rows);
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    // Every cell is padded by a space on both sides; the first column's would only indent.
+    let unpadded = |line: String| format!("{}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end());
+    table.lines().map(unpadded).collect()
 }

@@ -21,7 +21,7 @@ pub struct Environment {
     pub revision: &'static str,
     /// Operating system and version, or `None` if it could not be collected.
     pub os: Option<String>,
-    /// Version of the system's kernel.
+    /// Version of the system's kernel, without what a vendor appended to it.
     pub kernel: Option<String>,
     /// Instruction set.
     pub arch: &'static str,
@@ -51,7 +51,7 @@ impl Environment {
             samebits: env!("CARGO_PKG_VERSION"),
             revision: env!("SAMEBITS_REVISION"),
             os: System::long_os_version().ok(),
-            kernel: System::kernel_version().ok(),
+            kernel: System::kernel_version().ok().map(|version| numbers_of(&version)),
             arch: std::env::consts::ARCH,
             cpu: processor(),
             cores: std::thread::available_parallelism().ok().map(usize::from),
@@ -73,6 +73,11 @@ impl Environment {
     pub fn hash(&self) -> String {
         short_hash(self.to_json().as_bytes())
     }
+}
+
+/// `6.18.44` of `6.18.44-cloud-amd64`.
+fn numbers_of(version: &str) -> String {
+    version.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect()
 }
 
 /// The processor's product name, if the system tells.

@@ -271,7 +271,8 @@ pub struct Rows {
 /// # Errors
 /// If the file cannot be read, has other columns or another schema, or a row in its middle is damaged.
 pub fn read(path: &Path) -> Result<Rows> {
-    let bytes = std::fs::read(path).map_err(Error::file(path, "cannot read the rows"))?;
+    let bytes = std::fs::read(path)
+        .map_err(Error::file(path, "cannot read the rows; give the results folder of a run"))?;
     parse(&bytes, &path.display().to_string())
 }
 

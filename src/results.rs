@@ -54,7 +54,10 @@ impl Folder {
                 path.display()
             )));
         }
-        std::fs::create_dir_all(path).map_err(Error::file(path, "cannot make the results folder"))?;
+        std::fs::create_dir_all(path).map_err(Error::file(
+            path,
+            "cannot make the results folder; give --out a place that can be written",
+        ))?;
         let json = environment.to_json();
         let file = path.join(ENVIRONMENT);
         std::fs::write(&file, json).map_err(Error::file(&file, "cannot write"))?;
@@ -83,8 +86,12 @@ impl Folder {
         } else {
             Writer::resuming(append_from(&rows_path, earlier.end)?)
         };
-        let samples_path = path.join(SAMPLES);
-        let samples = append_from(&samples_path, end_of_lines(&samples_path)?)?;
+        let samples = resumed_samples(&path.join(SAMPLES), &earlier.rows)?;
+        if earlier.rows.is_empty() {
+            // Nothing was measured in the environment that was written down.
+            let file = path.join(ENVIRONMENT);
+            std::fs::write(&file, environment.to_json()).map_err(Error::file(&file, "cannot write"))?;
+        }
         Ok((Self { path: path.to_owned(), rows, samples }, earlier.rows))
     }
 
@@ -112,7 +119,14 @@ impl Folder {
             self.samples.write_all(text.as_bytes()).map_err(Error::file(path, "cannot write the samples"))?;
         }
         // The row last: a row that is there has its samples.
-        self.rows.write(&finished.row)
+        self.rows.write(&finished.row).map_err(|error| match error {
+            Error::File { source, .. } => Error::File {
+                path: self.path.join(ROWS),
+                action: "cannot write a row; those before it are kept: make room and go on with --resume",
+                source,
+            },
+            other => other,
+        })
     }
 }
 
@@ -131,11 +145,22 @@ fn append_from(path: &Path, end: u64) -> Result<File> {
     Ok(file)
 }
 
-/// Where the last whole line ends; 0 for a file that is not there.
-fn end_of_lines(path: &Path) -> Result<u64> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last as u64 + 1)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(Error::file(path, "cannot read")(error)),
+/// Opens the samples for appending, without those whose row was not finished: it comes again.
+fn resumed_samples(path: &Path, rows: &[Measurement]) -> Result<File> {
+    #[derive(serde::Deserialize)]
+    struct Known {
+        row_id: String,
     }
+    let text = match std::fs::read(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(Error::file(path, "cannot read")(error)),
+    };
+    let has_row = |line: &&str| {
+        let known = serde_json::from_str::<Known>(line);
+        line.ends_with('\n') && known.is_ok_and(|known| rows.iter().any(|row| row.row_id == known.row_id))
+    };
+    // A row is written right after its samples, so only the last line can be without one.
+    let kept: usize = text.split_inclusive('\n').take_while(has_row).map(str::len).sum();
+    append_from(path, kept as u64)
 }

@@ -50,6 +50,30 @@ pub struct Options {
     pub remark: Option<String>,
 }
 
+impl Options {
+    fn wants(&self, workload: &Workload, algorithm: &Algorithm) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.is_match(&label(workload, algorithm)))
+    }
+}
+
+/// Refuses a filter that leaves nothing of `workloads` to be measured.
+///
+/// # Errors
+/// Names the filter.
+pub fn check_filter(workloads: &[Workload], options: &Options) -> Result<()> {
+    let any = |workload: &Workload| {
+        workload.operation.algorithms().iter().any(|algorithm| options.wants(workload, algorithm))
+    };
+    if workloads.iter().any(any) {
+        return Ok(());
+    }
+    let filter = options.filter.as_ref().map_or("", |filter| filter.as_str());
+    Err(Error::input(format!(
+        "the filter {filter:?} matches nothing; it is a regular expression over \
+         \"operation/algorithm workload\", and `samebits list` shows them"
+    )))
+}
+
 /// A finished row with its raw data.
 #[derive(Debug, Clone)]
 pub struct Finished {
@@ -134,27 +158,15 @@ impl<'a> Suite<'a> {
             let id = |&perturbation| row::blank(&name, workload, algorithm, perturbation).id();
             options.perturbations.iter().map(id).all(|id| done.contains(id.as_str()))
         };
-        let is_wanted = |workload: &Workload, algorithm: &Algorithm| match &options.filter {
-            Some(filter) => filter.is_match(&label(workload, algorithm)),
-            None => true,
-        };
+        check_filter(workloads, options)?;
         let mut jobs = Vec::new();
-        let mut matched = false;
         for workload in workloads {
             let all = workload.operation.algorithms().iter();
-            let mut algorithms: Vec<_> = all.filter(|algorithm| is_wanted(workload, algorithm)).collect();
-            matched |= !algorithms.is_empty();
+            let mut algorithms: Vec<_> = all.filter(|algorithm| options.wants(workload, algorithm)).collect();
             algorithms.retain(|algorithm| !is_done(workload, algorithm));
             if !algorithms.is_empty() {
                 jobs.push(Job { workload, algorithms });
             }
-        }
-        if !matched {
-            let filter = options.filter.as_ref().map_or("", |filter| filter.as_str());
-            return Err(Error::input(format!(
-                "the filter \"{filter}\" matches nothing; it is a regular expression over \
-                 \"operation/algorithm workload\", and `samebits list` shows them"
-            )));
         }
         let powerful = earlier
             .iter()

@@ -145,7 +145,10 @@ pub fn built_in() -> Result<Vec<Workload>> {
 /// # Errors
 /// Names the file, the entry and what is wrong with it.
 pub fn read(path: &Path) -> Result<Vec<Workload>> {
-    let text = std::fs::read_to_string(path).map_err(Error::file(path, "cannot read the workload file"))?;
+    let text = std::fs::read_to_string(path).map_err(Error::file(
+        path,
+        "cannot read the workload file; give a TOML file with [[workload]] entries",
+    ))?;
     parse(&text, &path.display().to_string())
 }
 
@@ -161,7 +164,7 @@ pub fn parse(text: &str, origin: &str) -> Result<Vec<Workload>> {
     })?;
     if file.workload.is_empty() {
         return Err(Error::input(format!(
-            "{origin}: no [[workload]] in it; see benches/workloads/reduce.toml"
+            "{origin}: no [[workload]] in it; each has name, operation, shape, dtype, input and about"
         )));
     }
     let mut names = HashSet::new();
@@ -170,15 +173,19 @@ pub fn parse(text: &str, origin: &str) -> Result<Vec<Workload>> {
         .map(|entry| {
             let name = entry.name.clone();
             if !names.insert(name.clone()) {
-                return Err(Error::input(format!("{origin}: workload \"{name}\" is there twice")));
+                return Err(Error::input(format!("{origin}: workload {name:?} is there twice")));
             }
-            entry.check().map_err(|error| Error::input(format!("{origin}: workload \"{name}\": {error}")))
+            entry.check().map_err(|error| Error::input(format!("{origin}: workload {name:?}: {error}")))
         })
         .collect()
 }
 
 impl Entry {
     fn check(self) -> Result<Workload> {
+        // Rows are lines, and the filter and the table show the name.
+        if self.name.trim().is_empty() || self.name.contains(char::is_control) {
+            return Err(Error::input("its name is empty or has a control character; give one line of text"));
+        }
         let operation = operation::find(&self.operation)?;
         let shape = Shape::parse(&self.shape)?;
         operation.check_shape(&shape)?;

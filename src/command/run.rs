@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use regex::RegexBuilder;
 
 use crate::cli::{Format, RunFlags};
-use crate::command::{End, print};
+use crate::command::{End, print, say};
 use crate::device::select::{Selected, select};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ use crate::perturbation::Perturbation;
 use crate::report::{markdown, terminal};
 use crate::results::{self, Folder};
 use crate::statistics::comparisons_for;
-use crate::suite::{Finished, Listener, Options, RunIdentity, Suite};
+use crate::suite::{Finished, Listener, Options, RunIdentity, Suite, check_filter};
 use crate::timing::Budget;
 use crate::verdict::Verdict;
 use crate::workload::{self, Profile, Workload};
@@ -35,6 +35,8 @@ const DEFAULT_WIDTH: usize = 120;
 pub fn run(flags: &RunFlags) -> Result<End> {
     let options = options(flags)?;
     let workloads = workloads(flags)?;
+    // Before a folder is made: a filter that matches nothing leaves none behind.
+    check_filter(&workloads, &options)?;
     let Selected { devices, remark } = select(&flags.device, flags.shared)?;
     let environment = Environment::collect(&devices);
     let names: Vec<String> = devices.iter().map(|device| device.name()).collect();
@@ -43,15 +45,13 @@ pub fn run(flags: &RunFlags) -> Result<End> {
     let suites = devices
         .iter()
         .map(|device| Suite::new(&**device, &workloads, &options, identity.clone(), &earlier))
-        .collect::<Result<Vec<_>>>();
-    // A filter that matches nothing leaves no empty folder behind.
-    let suites = suites.inspect_err(|_| store.discard())?;
+        .collect::<Result<Vec<_>>>()?;
     let kinds: Vec<String> = devices.iter().map(|device| device.kind()).collect();
     let header = header(flags, &names, &kinds, remark.as_deref(), &suites, &options, &store);
     if flags.format == Format::Table {
         print(&header)?;
     } else if !flags.quiet {
-        eprint!("{header}");
+        say(&header);
     }
     let mut keeper = Keeper::new(store, earlier, stop_flag()?, flags.quiet);
     let mut interrupted = false;
@@ -68,7 +68,7 @@ pub fn run(flags: &RunFlags) -> Result<End> {
     keeper.bar.finish_and_clear();
     print_rows(flags, &keeper)?;
     if interrupted {
-        eprintln!("samebits: interrupted; finished rows are kept{}", keeper.store.resume_hint());
+        say(&format!("samebits: interrupted; finished rows are kept{}\n", keeper.store.resume_hint()));
         return Ok(End::Interrupted);
     }
     let unmet = keeper.rows.iter().any(|row| row.breaks_claim() || row.verdict == Verdict::Failed);
@@ -135,7 +135,11 @@ fn workloads(flags: &RunFlags) -> Result<Vec<Workload>> {
     };
     workloads.retain(|workload| workload.profiles.contains(&flags.profile));
     if workloads.is_empty() {
-        return Err(Error::input(format!("no workload is in profile {}", flags.profile.name())));
+        let file = flags.workloads.as_ref().map_or("built in".into(), |path| path.to_string_lossy());
+        return Err(Error::input(format!(
+            "no workload ({file}) is in profile {}; give another --profile, or put it into their `profiles`",
+            flags.profile.name()
+        )));
     }
     if let Some(seed) = flags.seed {
         workloads.iter_mut().for_each(|workload| workload.seed = seed);
@@ -159,12 +163,20 @@ fn header(
         .collect();
     let (workloads, algorithms) = suites.iter().map(Suite::size).max().unwrap_or_default();
     format!(
-        "{}\n{} profile · {workloads} workloads · {algorithms} algorithms · {} executions each · {}\n\n",
+        "{}\n{} profile · {} · {} executions each · {}\n\n",
         first.join(" · "),
         flags.profile.name(),
+        match workloads {
+            0 => "nothing is left to measure".to_owned(),
+            _ => format!("{} · {}", counted(workloads, "workload"), counted(algorithms, "algorithm")),
+        },
         options.executions,
         store.place()
     )
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn print_rows(flags: &RunFlags, keeper: &Keeper) -> Result<()> {
@@ -197,47 +209,46 @@ fn print_rows(flags: &RunFlags, keeper: &Keeper) -> Result<()> {
     }
 }
 
+/// The folder's own name, also of `.`.
+fn name_of(path: &Path) -> String {
+    let whole = path.canonicalize();
+    let path = whole.as_deref().unwrap_or(path);
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 /// Where rows are kept: a folder, or nowhere if none could be made.
 struct Store {
     name: String,
     folder: Option<Folder>,
-    resumed: bool,
 }
 
 impl Store {
     fn open(flags: &RunFlags, devices: &str, environment: &Environment) -> Result<(Self, Vec<Measurement>)> {
         if let Some(path) = &flags.resume {
             let (folder, earlier) = Folder::resume(path, environment)?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            return Ok((Self { name, folder: Some(folder), resumed: true }, earlier));
+            // Rows of one folder have one run_id, whatever path the folder was given by.
+            let name = earlier.first().map_or_else(|| name_of(path), |row| row.run_id.clone());
+            return Ok((Self { name, folder: Some(folder) }, earlier));
         }
         let path = match &flags.out {
             Some(path) => path.clone(),
             None => PathBuf::from("results").join(results::default_name(devices, environment)),
         };
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = name_of(&path);
         match Folder::create(&path, environment) {
-            Ok(folder) => Ok((Self { name, folder: Some(folder), resumed: false }, Vec::new())),
+            Ok(folder) => Ok((Self { name, folder: Some(folder) }, Vec::new())),
             Err(error) if flags.out.is_some() => Err(error),
             Err(error) => {
-                eprintln!(
-                    "samebits: warning: {error}; the rows are printed and not kept, unless you give --out"
-                );
-                Ok((Self { name, folder: None, resumed: false }, Vec::new()))
+                say(&format!(
+                    "samebits: warning: {error}; the rows are printed and not kept, unless you give --out\n"
+                ));
+                Ok((Self { name, folder: None }, Vec::new()))
             }
         }
     }
 
     fn place(&self) -> String {
         self.folder.as_ref().map_or("not kept".to_owned(), |folder| folder.path().display().to_string())
-    }
-
-    /// Takes a folder away that nothing was written into.
-    fn discard(&self) {
-        if let (Some(folder), false) = (&self.folder, self.resumed) {
-            // The error that led here is the one to report.
-            let _ = std::fs::remove_dir_all(folder.path());
-        }
     }
 
     fn resume_hint(&self) -> String {
@@ -304,7 +315,7 @@ fn stop_flag() -> Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("samebits: stopping after this execution; press again to stop at once");
+        say("samebits: stopping after this execution; press again to stop at once\n");
     };
     match ctrlc::set_handler(handler) {
         // A second run within one process keeps the first one's handler.

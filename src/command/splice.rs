@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::cli::SpliceFlags;
-use crate::command::End;
+use crate::command::{End, say};
 use crate::error::{Error, Result};
 use crate::measurement;
 use crate::report::markdown;
@@ -21,13 +21,13 @@ pub fn splice(flags: &SpliceFlags) -> Result<End> {
         return Ok(End::Done);
     }
     if flags.check {
-        eprintln!(
-            "samebits: {}: its table is not that of {}; run `samebits splice {} {}`",
+        say(&format!(
+            "samebits: {}: its table is not that of {}; run `samebits splice {} {}`\n",
             flags.file.display(),
             flags.results.display(),
             flags.file.display(),
             flags.results.display()
-        );
+        ));
         return Ok(End::NotMet);
     }
     std::fs::write(&flags.file, after).map_err(Error::file(&flags.file, "cannot write"))?;

@@ -21,10 +21,13 @@ pub fn verify(flags: &VerifyFlags) -> Result<End> {
     let budget = duration(&flags.budget)?;
     let (part, parts) = part(&flags.part)?;
     let selected = select(&flags.device, flags.shared)?;
-    let device = selected
-        .devices
-        .first()
-        .ok_or_else(|| Error::input(format!("--device {} names no device", flags.device)))?;
+    let [device] = &selected.devices[..] else {
+        return Err(Error::input(format!(
+            "--device {} names {} devices; verify one after the other, each with its own --out",
+            flags.device,
+            selected.devices.len()
+        )));
+    };
     let known = match std::fs::read_to_string(&flags.out) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -35,11 +38,17 @@ pub fn verify(flags: &VerifyFlags) -> Result<End> {
         .append(true)
         .open(&flags.out)
         .map_err(Error::file(&flags.out, "cannot write; give a file in a folder that exists"))?;
+    // A kill may have cut off the last line: that check is done again.
+    let known = &known[..known.rfind('\n').map_or(0, |last| last + 1)];
+    file.set_len(known.len() as u64)
+        .map_err(Error::file(&flags.out, "cannot take off a line that was cut off"))?;
     let done: HashSet<&str> = known.lines().filter_map(|line| line.split('\t').next()).collect();
-    let failed_before = known.lines().filter(|line| line.contains("\tFAILED\t")).count();
+    let failed_before: Vec<&str> =
+        known.split_inclusive('\n').filter(|line| line.contains("\tFAILED\t")).collect();
     let (start, mut passed, mut failed, mut left) = (Instant::now(), 0, Vec::new(), 0);
     for (index, check) in checks()?.into_iter().enumerate() {
-        if index % parts != part || done.contains(check.id().as_str()) {
+        // Shifted from round to round, so that no part has the same algorithms in all of them.
+        if (index + index / parts) % parts != part || done.contains(check.id().as_str()) {
             continue;
         }
         if start.elapsed() >= budget {
@@ -58,17 +67,23 @@ pub fn verify(flags: &VerifyFlags) -> Result<End> {
         }
     }
     let mut text = format!(
-        "verified on {} ({}): {passed} checks passed, {} failed, {} known from before ({failed_before} failed), \
+        "verified on {} ({}): {passed} checks passed, {} failed, {} known from before ({} failed), \
          {left} not reached in {}\n",
         device.name(),
         device.kind(),
         failed.len(),
         done.len(),
+        failed_before.len(),
         flags.budget
     );
-    failed.iter().take(20).for_each(|line| text.push_str(line));
+    failed_before
+        .iter()
+        .copied()
+        .chain(failed.iter().map(String::as_str))
+        .take(20)
+        .for_each(|line| text.push_str(line));
     print(&text)?;
-    Ok(if failed.is_empty() && failed_before == 0 { End::Done } else { End::NotMet })
+    Ok(if failed.is_empty() && failed_before.is_empty() { End::Done } else { End::NotMet })
 }
 
 fn duration(text: &str) -> Result<Duration> {

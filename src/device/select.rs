@@ -38,7 +38,7 @@ fn auto(shared: bool) -> Result<Selected> {
     match cuda::probe() {
         Ok(_) => Ok(Selected { devices: vec![open_cuda(0, shared)?], remark: None }),
         Err(reason) => {
-            let remark = format!("{reason}: this measures the CPU and says nothing about your GPU");
+            let remark = format!("{reason}; this measures the CPU and says nothing about your GPU");
             Ok(Selected { devices: vec![Box::new(Cpu::new()?)], remark: Some(remark) })
         }
     }

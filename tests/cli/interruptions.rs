@@ -4,12 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command};
 
 use samebits::measurement;
 use samebits::verdict::Verdict;
 
-use crate::place::{Place, SMALL, wait_for, workload};
+use crate::place::{Place, SMALL, workload};
 
 /// More executions than anybody waits for.
 const ENDLESS: &str = "--device cpu --no-timing --executions 1000000000000000";
@@ -17,11 +16,6 @@ const ENDLESS: &str = "--device cpu --no-timing --executions 1000000000000000";
 fn has_rows(place: &Place, results: &str) -> bool {
     let path = place.path(results).join("measurements.csv");
     measurement::read(&path).is_ok_and(|read| !read.rows.is_empty())
-}
-
-fn send(signal: &str, child: &Child) {
-    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
 }
 
 fn ids(place: &Place, results: &str) -> BTreeSet<String> {
@@ -44,14 +38,15 @@ fn a_kill_leaves_finished_rows_readable_and_resume_completes_them() {
     let names = ["a", "b", "c", "d"];
     let text: String = names.iter().map(|name| workload(name, "r=3;c=1000")).collect();
     place.write("own.toml", text);
-    let flags = "run --device cpu --no-timing --workloads own.toml --filter fixed_tree|two_pass --perturb repeat";
+    let flags =
+        "run --device cpu --no-timing --workloads own.toml --filter fixed_tree|two_pass --perturb repeat";
     place.done(&format!("{flags} --executions 3 --out whole"));
     assert_eq!(place.rows("whole").len(), 8);
 
-    let mut child = place.start(&format!("{flags} --executions 100000 --out mine"));
-    wait_for(&mut child, || has_rows(&place, "mine"));
-    child.kill().unwrap();
-    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    let mut child = place.start(&format!("{flags} --executions 30000 --out mine"));
+    child.wait_for(|| has_rows(&place, "mine"));
+    child.send("-KILL");
+    assert_eq!(child.ended().signal(), Some(9));
     let path = place.path("mine/measurements.csv");
     let left = measurement::read(&path).unwrap();
     assert!(!left.rows.is_empty());
@@ -94,7 +89,10 @@ fn a_file_that_was_cut_off_anywhere_is_gone_on_with() {
         place.done(&format!("{flags} --resume mine"));
         assert_eq!(ids(&place, "mine"), ids(&place, "whole"), "cut off at {end}");
         let samples = place.read("mine/samples.jsonl");
-        assert!(samples.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{samples}");
+        assert!(
+            samples.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()),
+            "{samples}"
+        );
     }
 }
 
@@ -105,9 +103,9 @@ fn ctrl_c_keeps_finished_rows_and_says_how_to_go_on() {
     for (signal, results) in [("-INT", "int"), ("-TERM", "term")] {
         let mut child = place.start(&format!("run {ENDLESS} {flags} --format csv --out {results}"));
         // Listening begins before the first row is written.
-        wait_for(&mut child, || has_rows(&place, results));
-        send(signal, &child);
-        assert_eq!(child.wait().unwrap().code(), Some(130));
+        child.wait_for(|| has_rows(&place, results));
+        child.send(signal);
+        assert_eq!(child.ended().code(), Some(130));
         let stderr = place.read("stderr");
         let last = stderr.lines().last().unwrap();
         assert!(last.starts_with("samebits: interrupted; finished rows are kept"), "{stderr}");
@@ -123,16 +121,56 @@ fn ctrl_c_keeps_finished_rows_and_says_how_to_go_on() {
 }
 
 #[test]
-fn a_second_ctrl_c_ends_it_at_once() {
+fn a_second_ctrl_c_ends_it_too_however_soon_it_comes() {
     let place = Place::new();
-    // One execution takes minutes here: whoever waits for its end has to press again.
-    place.write("own.toml", workload("huge", "n=35184372088832") + &workload("slow", "n=64"));
     let flags = first_is_finished_at_once(&place);
     let mut child = place.start(&format!("run {ENDLESS} {flags} --out mine"));
-    wait_for(&mut child, || has_rows(&place, "mine"));
-    send("-INT", &child);
-    // The first may have ended it already; then there is nobody to hear the second.
-    let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).output().unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_eq!(place.rows("mine").len(), 4);
+    child.wait_for(|| has_rows(&place, "mine"));
+    child.send("-INT");
+    child.send("-INT");
+    assert_eq!(child.ended().code(), Some(130));
+    assert!(!place.read("stderr").contains("panicked"));
+    assert!(has_rows(&place, "mine"));
+}
+
+#[test]
+fn an_interruption_that_nobody_reads_about_is_one_all_the_same() {
+    let place = Place::new();
+    place.write("own.toml", workload("huge", "n=35184372088832") + &workload("small", "n=64"));
+    let endless =
+        "run --device cpu --no-timing --executions 1000000000000000 --workloads own.toml --filter fixed_tree";
+    let mut child = place.start_unread(&format!("{endless} --format csv --out mine"));
+    child.wait_for(|| place.path("mine/measurements.csv").metadata().is_ok_and(|file| file.len() > 0));
+    child.send("-INT");
+    assert_eq!(child.ended().code(), Some(130));
+    assert!(place.read("stderr").contains("--resume mine"));
+    assert!(place.rows("mine").iter().all(|row| row.verdict == Verdict::Skipped));
+}
+
+#[test]
+fn samples_of_a_row_that_was_cut_off_are_not_there_twice() {
+    let place = Place::new();
+    let flags = "run --device cpu --executions 3 --filter (fixed_tree|two_pass).edge-1- --perturb repeat";
+    place.done(&format!("{flags} --out mine"));
+    let rows = place.read("mine/measurements.csv");
+    place.write("mine/measurements.csv", &rows[..rows.len() - 40]);
+    place.done(&format!("{flags} --resume mine"));
+    let rows = place.rows("mine");
+    let samples = place.read("mine/samples.jsonl");
+    assert_eq!(samples.lines().count(), 2, "{samples}");
+    for row in rows {
+        let line = samples.lines().find(|line| line.contains(&row.row_id)).unwrap();
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(Some(line["samples_ns"].as_array().unwrap().len() as u64), row.samples);
+    }
+}
+
+#[test]
+fn rows_of_a_resumed_run_have_its_name_whatever_path_it_is_given_by() {
+    let place = Place::new();
+    place.done(&format!("run {SMALL} --filter fixed_tree.edge-1- --out mine"));
+    place.run_in(&place.path("mine"), &format!("run {SMALL} --filter two_pass.edge-1- --resume ."), &[]);
+    let rows = place.rows("mine");
+    assert_eq!(rows.len(), 4);
+    assert!(rows.iter().all(|row| row.run_id == "mine"));
 }

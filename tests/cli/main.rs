@@ -1,7 +1,12 @@
 //! The program itself, from the command line to files and exit codes. Every test works in a folder of its
 //! own, on the CPU and on small shapes, so that it finds the same on every machine.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests may panic as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may panic as tests do"
+)]
 
 mod formats;
 mod interruptions;

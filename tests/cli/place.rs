@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::pipe;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use samebits::measurement::{self, Measurement};
@@ -110,9 +110,9 @@ impl Place {
     }
 
     /// Starts a command line, its stdout into the file `stdout` and its stderr into `stderr`.
-    pub fn start(&self, line: &str) -> Child {
+    pub fn start(&self, line: &str) -> Running {
         let file = |name| File::create(self.path(name)).unwrap();
-        self.command(line).stdout(file("stdout")).stderr(file("stderr")).spawn().unwrap()
+        Running(self.command(line).stdout(file("stdout")).stderr(file("stderr")).spawn().unwrap())
     }
 
     /// Runs a command line whose stdout nobody reads; its stderr.
@@ -124,6 +124,21 @@ impl Place {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 
+    /// As [`Place::start`], but nobody reads its stdout.
+    pub fn start_unread(&self, line: &str) -> Running {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let stderr = File::create(self.path("stderr")).unwrap();
+        Running(self.command(line).stdout(writer).stderr(stderr).spawn().unwrap())
+    }
+
+    /// Runs a command line whose stderr nobody reads; its exit code.
+    pub fn unheard(&self, line: &str) -> Option<i32> {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        self.command(line).stdout(Stdio::null()).stderr(writer).status().unwrap().code()
+    }
+
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(SAMEBITS);
         command.args(line.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
@@ -133,16 +148,37 @@ impl Place {
     }
 }
 
-/// Waits until `child`, which must still run then, has brought about what `is_so` looks for.
-pub fn wait_for(child: &mut Child, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert_eq!(child.try_wait().unwrap(), None, "it ended too early");
-        if start.elapsed() > PATIENCE {
-            child.kill().unwrap();
-            panic!("nothing came of it in {PATIENCE:?}");
+/// A command that was started; it does not outlive its test.
+pub struct Running(Child);
+
+impl Running {
+    /// Waits until it, which must still run then, has brought about what `is_so` looks for.
+    pub fn wait_for(&mut self, is_so: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            assert_eq!(self.0.try_wait().unwrap(), None, "it ended too early");
+            assert!(start.elapsed() < PATIENCE, "nothing came of it in {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(5));
         }
-        std::thread::sleep(Duration::from_millis(5));
+    }
+
+    /// Sends a signal, `-INT`; it may have ended already.
+    pub fn send(&self, signal: &str) {
+        let id = self.0.id().to_string();
+        Command::new("kill").args([signal, &id]).stderr(Stdio::null()).status().unwrap();
+    }
+
+    /// How it ended.
+    pub fn ended(&mut self) -> ExitStatus {
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Where it has ended already, there is nothing to do.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

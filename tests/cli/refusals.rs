@@ -59,10 +59,14 @@ fn unknown_values_of_flags_are_named_with_the_known_ones() {
 fn too_few_executions_and_improbable_probabilities_are_refused() {
     let place = Place::new();
     for executions in ["0", "1"] {
-        place.refuses(&format!("run --device cpu --executions {executions}"), &["--executions", "at least 2"]);
+        place
+            .refuses(&format!("run --device cpu --executions {executions}"), &["--executions", "at least 2"]);
     }
     for p in ["0", "0%", "1", "100%", "250%", "-1", "abc", "%", "nan", "inf", "1e-9", "1%%"] {
-        place.refuses(&format!("run --device cpu --max-p={p}"), &["--max-p", &format!("\"{p}\""), "such as 1%"]);
+        place.refuses(
+            &format!("run --device cpu --max-p={p}"),
+            &["--max-p", &format!("\"{p}\""), "such as 1%"],
+        );
     }
     assert_eq!(place.names("."), [""; 0]);
 }
@@ -78,10 +82,12 @@ fn a_filter_that_is_wrong_or_matches_nothing_leaves_nothing_behind() {
         );
     }
     assert_eq!(place.names("."), [""; 0]);
-    place.refuses(&format!("run {SMALL} --filter no-such"), &["\"no-such\"", "matches nothing", "samebits list"]);
+    place.refuses(
+        &format!("run {SMALL} --filter no-such"),
+        &["\"no-such\"", "matches nothing", "samebits list"],
+    );
     place.refuses(&format!("run {SMALL} --filter no-such --out mine"), &["\"no-such\"", "samebits list"]);
-    assert_eq!(place.names("results"), [""; 0]);
-    assert!(!place.path("mine").exists());
+    assert_eq!(place.names("."), [""; 0]);
 }
 
 #[test]
@@ -129,7 +135,8 @@ fn an_explicit_folder_that_exists_or_cannot_be_made_is_refused() {
             &[&format!("{there}: "), "exists already", "another --out", "--resume"],
         );
     }
-    place.refuses(&format!("run {SMALL} --out file/below"), &["file/below", "cannot make the results folder"]);
+    place
+        .refuses(&format!("run {SMALL} --out file/below"), &["file/below", "cannot make the results folder"]);
     assert_eq!(place.read("file"), "mine");
     assert_eq!(place.names("."), ["file", "folder"]);
     assert_eq!(place.names("folder"), [""; 0]);
@@ -179,4 +186,13 @@ fn only_what_this_machine_measured_is_gone_on_with() {
     }
     assert_eq!(place.names("empty"), [""; 0]);
     assert_eq!(place.names("."), ["empty", "mine"]);
+}
+
+#[test]
+fn a_name_of_two_lines_is_refused() {
+    let place = Place::new();
+    for name in ["a\\nb", "", "a\\tb"] {
+        place.write("own.toml", workload(name, "n=8"));
+        place.refuses(&format!("run {SMALL} --workloads own.toml"), &["own.toml", "name"]);
+    }
 }

@@ -16,7 +16,9 @@ const FILTER: &str = "(fixed_tree|two_pass|ticket|atomic_block).(rows-64x4096|ed
 #[test]
 fn a_run_leaves_rows_samples_and_environment() {
     let place = Place::new();
-    let ended = place.done("run --device cpu --executions 4 --filter (fixed_tree|atomic_block).rows-64x4096-f32 --out mine");
+    let ended = place.done(
+        "run --device cpu --executions 4 --filter (fixed_tree|atomic_block).rows-64x4096-f32 --out mine",
+    );
     assert!(ended.stdout.contains("All rows: mine"), "{ended:?}");
     assert_eq!(place.names("mine"), ["environment.json", "measurements.csv", "samples.jsonl"]);
     let text = place.read("mine/measurements.csv");
@@ -76,7 +78,8 @@ fn the_same_seed_gives_the_same_bits_in_another_process_and_another_seed_does_no
         let (other_input, other_output) = &seeded[key];
         assert!(input != other_input && output != other_output, "{key} does not follow the seed");
     }
-    let inputs: BTreeSet<_> = place.rows("first").iter().map(|row| (row.workload.clone(), row.input_digest.clone())).collect();
+    let inputs: BTreeSet<_> =
+        place.rows("first").iter().map(|row| (row.workload.clone(), row.input_digest.clone())).collect();
     assert_eq!(inputs.len(), 3, "every algorithm of a workload gets the same inputs: {inputs:?}");
     let ids = |name| place.rows(name).into_iter().map(|row| row.row_id).collect::<Vec<_>>();
     assert_eq!(ids("first"), ids("again"));
@@ -122,9 +125,11 @@ fn perturb_chooses_the_rows_and_shared_marks_them() {
 fn a_shape_that_does_not_fit_into_memory_is_skipped_with_the_reason() {
     let place = Place::new();
     let shapes = ["n=35184372088832", "r=140737488355328;c=1", "r=1;c=281474976710655"];
-    let text: String = shapes.iter().enumerate().map(|(i, shape)| workload(&format!("huge-{i}"), shape)).collect();
+    let text: String =
+        shapes.iter().enumerate().map(|(i, shape)| workload(&format!("huge-{i}"), shape)).collect();
     place.write("own.toml", text + &workload("small", "n=8"));
-    let ended = place.done("run --device cpu --executions 3 --workloads own.toml --filter fixed_tree --out mine");
+    let ended =
+        place.done("run --device cpu --executions 3 --workloads own.toml --filter fixed_tree --out mine");
     assert!(ended.stdout.contains("skipped: memory: needs"), "{ended:?}");
     let rows = place.rows("mine");
     assert_eq!(rows.len(), 8);

@@ -16,7 +16,10 @@ fn the_table_is_put_between_the_markers_and_nothing_else_changes() {
     let place = with_rows();
     let stale = place.run("splice page.md mine --check");
     assert_eq!((stale.code, stale.stdout.as_str()), (1, ""), "{stale:?}");
-    assert!(stale.stderr.starts_with("samebits: page.md: ") && stale.stderr.lines().count() == 1, "{stale:?}");
+    assert!(
+        stale.stderr.starts_with("samebits: page.md: ") && stale.stderr.lines().count() == 1,
+        "{stale:?}"
+    );
     assert!(stale.stderr.contains("run `samebits splice page.md mine`"), "{stale:?}");
     assert_eq!(place.read("page.md"), PAGE, "--check changes nothing");
 
@@ -24,7 +27,9 @@ fn the_table_is_put_between_the_markers_and_nothing_else_changes() {
     let page = place.read("page.md");
     let (head, tail) = PAGE.split_once("old\n").unwrap();
     assert!(page.starts_with(head) && page.ends_with(tail) && !page.contains("\nold\n"), "{page}");
-    let table = place.done(&format!("run {SMALL} --filter (fixed_tree|two_pass).(edge-1-|rows-64x4096-f32) --resume mine --format md"));
+    let table = place.done(&format!(
+        "run {SMALL} --filter (fixed_tree|two_pass).(edge-1-|rows-64x4096-f32) --resume mine --format md"
+    ));
     assert_eq!(page[head.len()..page.len() - tail.len()].trim(), table.stdout.trim());
 
     place.done("splice page.md mine --check");

@@ -21,7 +21,10 @@ fn checks_are_written_once() {
     assert!(ended.stdout.starts_with("verified on cpu (") && ended.stdout.contains(&said), "{ended:?}");
 
     let again = place.done(PART);
-    assert!(again.stdout.contains(&format!(" 0 checks passed, 0 failed, {count} known from before")), "{again:?}");
+    assert!(
+        again.stdout.contains(&format!(" 0 checks passed, 0 failed, {count} known from before")),
+        "{again:?}"
+    );
     assert_eq!(place.read("checks"), text);
 }
 
@@ -29,7 +32,10 @@ fn checks_are_written_once() {
 fn what_the_budget_does_not_reach_is_counted_and_done_the_next_time() {
     let place = Place::new();
     let ended = place.done(&PART.replace("60s", "0s"));
-    assert!(ended.stdout.contains(": 0 checks passed") && ended.stdout.contains(" not reached in 0s"), "{ended:?}");
+    assert!(
+        ended.stdout.contains(": 0 checks passed") && ended.stdout.contains(" not reached in 0s"),
+        "{ended:?}"
+    );
     assert_eq!(place.read("checks"), "");
     place.done(PART);
     let whole = place.read("checks");
@@ -66,4 +72,16 @@ fn wrong_flags_are_refused() {
     assert_eq!(place.names("."), [""; 0]);
     place.refuses("verify --device cpu --out none/checks", &["none/checks", "a folder that exists"]);
     place.refuses("verify --device cpu --out .", &[".: ", "directory"]);
+}
+
+#[test]
+fn failures_known_from_before_are_shown_and_a_line_that_was_cut_off_is_done_again() {
+    let place = Place::new();
+    place.done(PART);
+    let whole = place.read("checks");
+    let failure = "reduce/fixed_tree n=9 f32 wide\tFAILED\tdiffers from its twin\n";
+    place.write("checks", format!("{failure}{}", &whole[..whole.len() - 9]));
+    let ended = place.run(PART);
+    assert!(ended.code == 1 && ended.stdout.contains(failure), "{ended:?}");
+    assert_eq!(place.read("checks"), format!("{failure}{whole}"));
 }

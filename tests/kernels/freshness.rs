@@ -41,7 +41,8 @@ fn source_hash(name: &str, options: &str) -> String {
 /// The texts that a PTX spells out as numbers in its debug sections: `.b8 95,90,…`.
 fn spelled_out(ptx: &str) -> String {
     let numbers = ptx.lines().filter_map(|line| line.trim().strip_prefix(".b8 "));
-    let bytes = numbers.flat_map(|line| line.split(',').filter_map(|number| number.trim().parse::<u8>().ok()));
+    let bytes =
+        numbers.flat_map(|line| line.split(',').filter_map(|number| number.trim().parse::<u8>().ok()));
     bytes.map(char::from).collect()
 }
 

@@ -1,7 +1,12 @@
 //! The committed PTX: made from the sources that lie beside it, free of the build machine's paths, and
 //! true to the rules that the claims rest on. No driver is needed.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests may panic as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may panic as tests do"
+)]
 
 mod freshness;
 mod ptx;
@@ -96,7 +101,12 @@ fn every_entry_is_named_after_its_file_and_every_plan_names_entries_that_are_the
         assert!(!entries.is_empty(), "{} has no plan that launches anything", algorithm.name);
         for entry in &entries {
             let there = functions.iter().any(|function| function.is_entry && function.name == *entry);
-            assert!(there, "{}/{} launches {entry}, which is not in its PTX", operation.name(), algorithm.name);
+            assert!(
+                there,
+                "{}/{} launches {entry}, which is not in its PTX",
+                operation.name(),
+                algorithm.name
+            );
         }
         named.extend(entries);
     }

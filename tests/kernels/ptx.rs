@@ -77,7 +77,9 @@ pub fn with_callees<'a>(functions: &'a [Function], name: &str) -> Result<Vec<&'a
                 .operands
                 .split(|character: char| ",() \t\n".contains(character))
                 .find_map(find)
-                .ok_or_else(|| format!("{} calls what is not in the module: {}", function.name, call.operands))?;
+                .ok_or_else(|| {
+                    format!("{} calls what is not in the module: {}", function.name, call.operands)
+                })?;
             if found.iter().all(|known| known.name != callee.name) {
                 found.push(callee);
             }
@@ -197,13 +199,17 @@ $L__BB0_2:
 }
 "#;
     let functions = functions(text);
-    let names: Vec<_> = functions.iter().map(|f| (f.name.as_str(), f.is_entry, f.instructions.len())).collect();
+    let names: Vec<_> =
+        functions.iter().map(|f| (f.name.as_str(), f.is_entry, f.instructions.len())).collect();
     assert_eq!(names, [("helper", false, 2), ("reduce_x", true, 4)]);
     let load = &functions[1].instructions[1];
     assert_eq!((load.guard.as_deref(), load.opcode.as_str()), (Some("present"), "ld.global.nc.v4.b32"));
     assert!(load.is_global_load() && load.bytes() == Some(16));
     let both = with_callees(&functions, "reduce_x").unwrap();
-    assert_eq!(both.iter().map(|function| function.name.as_str()).collect::<Vec<_>>(), ["reduce_x", "helper"]);
+    assert_eq!(
+        both.iter().map(|function| function.name.as_str()).collect::<Vec<_>>(),
+        ["reduce_x", "helper"]
+    );
     let foreign = text.replace("\thelper,", "\tvprintf,");
     assert!(with_callees(&super::ptx::functions(&foreign), "reduce_x").unwrap_err().contains("vprintf"));
 }

@@ -3,9 +3,9 @@
 use samebits::device::plan::REDUCE;
 use samebits::guarantee::Guarantee;
 
+use crate::algorithms;
 use crate::ptx::{Function, functions, with_callees};
 use crate::rules::{is_float_atomic, violation};
-use crate::algorithms;
 
 /// What is wrong with the entry called `name` of `ptx` and with all that it calls.
 fn violations(ptx: &str, name: &str) -> Vec<String> {
