@@ -83,7 +83,7 @@ def target_directory():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds, each about 10 s (default: 5)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how many rounds (default: 5)")
     rounds = max(1, parser.parse_args().rounds)
     criterion = target_directory() / "criterion"
     print("generating the inputs, compiling the bench", file=sys.stderr)

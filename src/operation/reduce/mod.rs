@@ -152,7 +152,7 @@ impl Operation for Reduce {
         reference: &Reference,
     ) -> Vec<Vec<f64>> {
         let depth = (algorithm.depth)(workload, target);
-        // Atomic additions flush subnormal results on a GPU.
+        // The additions of the algorithms that claim nothing are atomic, and flush subnormals on a GPU.
         let flushed = algorithm.guarantee == Guarantee::NotGuaranteed;
         vec![reference::bound(depth, flushed, &reference.outputs[0])]
     }

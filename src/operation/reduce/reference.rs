@@ -62,11 +62,12 @@ fn sum_f16(chunk: &[f16]) -> (f64, f64) {
 }
 
 /// The largest error of an f32 sum whose longest chain has `depth` additions: depth·u·Σ|x|
-/// (Jeannerod and Rump 2013), what flushing subnormal results may lose where `flushed`, and the
+/// (Jeannerod and Rump 2013), what flushing subnormal numbers may lose where `flushed`, and the
 /// reference's own error. Additions of f32 are exact where the result is subnormal, and the output
 /// is the f32 accumulator itself, so that no other term arises.
 pub fn bound(depth: u64, flushed: bool, reference: &ReferenceOutput) -> Vec<f64> {
-    let underflow = if flushed { depth as f64 * Dtype::F32.min_normal() } else { 0.0 };
+    // Per addition, what came in and what came out.
+    let underflow = if flushed { 2.0 * depth as f64 * Dtype::F32.min_normal() } else { 0.0 };
     let zip = reference.magnitudes.iter().zip(&reference.own_error);
     zip.map(|(magnitude, own)| {
         let terms = depth as f64 * Dtype::F32.unit_roundoff() * magnitude;
