@@ -1,6 +1,6 @@
 //! How sums are laid out: the tree's geometry, which twins follow too, and the launch plans.
 //!
-//! A row is cut into tiles of [`GROUPS`] groups, a group being one 16-byte load. Lane *l* of a block
+//! A row is cut into tiles of 256 groups, a group being one 16-byte load. Lane *l* of a block
 //! adds the *l*-th element of each of the block's tiles, in ascending order; then adjacent lanes are
 //! combined in a binary tree. That width is logical: it does not depend on how many threads execute.
 //! The blocks' sums are combined by the same procedure, as a row of f32 in index order.
