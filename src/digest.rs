@@ -38,7 +38,7 @@ pub fn short_hash(bytes: &[u8]) -> String {
 /// Bytes that are hashed while the next ones are on their way from memory.
 const PIECE: usize = 2048;
 
-/// Asks for the bytes behind `piece`: hashing alone does not keep the memory busy (a third of the time
+/// Asks for the bytes behind `piece`: hashing alone does not keep the memory busy (a quarter of the time
 /// of a large digest, `cargo bench --features self-bench --bench self_speed`).
 #[cfg(target_arch = "x86_64")]
 fn prefetch_behind(piece: &[u8]) {

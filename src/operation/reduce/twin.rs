@@ -165,52 +165,58 @@ fn tile<T>(row: &[T], width: u64, tiles: Tiles, index: u64) -> &[T] {
     &row[start..row.len().min(start + width as usize)]
 }
 
+/// A block's lanes, aligned so that no vector of them lies in two cache lines.
+#[repr(align(64))]
+struct Lanes<const WIDTH: usize>([f32; WIDTH]);
+
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
 fn lane_tree_f32(row: &[f32], tiles: Tiles) -> f32 {
-    let mut lanes = [0f32; WIDTH_F32 as usize];
+    let mut lanes = Lanes([0f32; WIDTH_F32 as usize]);
     for index in 0..tiles.count {
-        add(&mut lanes, tile(row, WIDTH_F32, tiles, index));
+        lanes.add(tile(row, WIDTH_F32, tiles, index));
     }
-    adjacent_tree(&mut lanes, row.len())
+    lanes.adjacent_tree(row.len())
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
 fn lane_tree_f16(row: &[f16], tiles: Tiles) -> f32 {
-    let mut lanes = [0f32; WIDTH_F16 as usize];
+    let mut lanes = Lanes([0f32; WIDTH_F16 as usize]);
     let mut widened = [0f32; WIDTH_F16 as usize];
     for index in 0..tiles.count {
         let elements = tile(row, WIDTH_F16, tiles, index);
         elements.convert_to_f32_slice(&mut widened[..elements.len()]);
-        add(&mut lanes, &widened[..elements.len()]);
+        lanes.add(&widened[..elements.len()]);
     }
-    adjacent_tree(&mut lanes, row.len())
+    lanes.adjacent_tree(row.len())
 }
 
-/// Adds a tile to the lanes. Full tiles are told apart because their length is then known when this
-/// is compiled, which makes the loop three times as fast.
-#[inline(always)]
-fn add<const WIDTH: usize>(lanes: &mut [f32; WIDTH], tile: &[f32]) {
-    match <&[f32; WIDTH]>::try_from(tile) {
-        Ok(tile) => {
-            for (lane, value) in lanes.iter_mut().zip(tile) {
-                *lane += value;
+impl<const WIDTH: usize> Lanes<WIDTH> {
+    /// Adds a tile. Full tiles are told apart because their length is then known when this is
+    /// compiled, which makes the loop three times as fast.
+    #[inline(always)]
+    fn add(&mut self, tile: &[f32]) {
+        match <&[f32; WIDTH]>::try_from(tile) {
+            Ok(tile) => {
+                for (lane, value) in self.0.iter_mut().zip(tile) {
+                    *lane += value;
+                }
             }
-        }
-        Err(_) => {
-            for (lane, value) in lanes.iter_mut().zip(tile) {
-                *lane += value;
+            Err(_) => {
+                for (lane, value) in self.0.iter_mut().zip(tile) {
+                    *lane += value;
+                }
             }
         }
     }
-}
 
-/// Adds adjacent pairs of lanes until one value is left.
-///
-/// A row of fewer `columns` uses as many lanes as the next power of two. The others hold +0, and adding
-/// +0 changes nothing: a lane starts at +0, so that no lane ever holds −0.
-#[inline(always)]
-fn adjacent_tree<const WIDTH: usize>(lanes: &mut [f32; WIDTH], columns: usize) -> f32 {
-    if columns >= WIDTH { halve(lanes) } else { halve(&mut lanes[..columns.next_power_of_two()]) }
+    /// Adds adjacent pairs of lanes until one value is left.
+    ///
+    /// A row of fewer `columns` uses as many lanes as the next power of two. The others hold +0, and
+    /// adding +0 changes nothing: a lane starts at +0, so that no lane ever holds −0.
+    #[inline(always)]
+    fn adjacent_tree(&mut self, columns: usize) -> f32 {
+        if columns >= WIDTH { halve(&mut self.0) } else { halve(&mut self.0[..columns.next_power_of_two()]) }
+    }
 }
 
 /// Between two buffers, since sums written over their own summands do not vectorise.
