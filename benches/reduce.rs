@@ -24,7 +24,7 @@ fn bench(criterion: &mut Criterion) {
 }
 
 fn try_bench(criterion: &mut Criterion) -> Result<()> {
-    let selected = select("auto", true)?;
+    let selected = select("auto", false)?;
     for device in &selected.devices {
         for workload in
             workload::built_in()?.iter().filter(|workload| SHOWN.contains(&workload.name.as_str()))

@@ -172,7 +172,8 @@ pub struct Measurement {
     pub throughput: Option<f64>,
     /// `GB/s` or `GFLOP/s`.
     pub throughput_unit: String,
-    /// Share of what the same device reads in that time, or of its FMA peak.
+    /// Time of a probe that only reads the same inputs, in percent of the median; or share of the FMA
+    /// peak.
     pub percent_of_limit: Option<f64>,
     /// Clock of the multiprocessors.
     pub clock_mhz: Option<u32>,

@@ -34,7 +34,7 @@ struct Line<'a> {
     ulp_histogram: &'a [u64],
 }
 
-/// The default name of a run's folder, unique by its time and a hash: `20261121T234500Z-cpu-1a2b3c`.
+/// The default name of a run's folder, unique by its time and a hash: `2026-11-21T234500Z-cpu-1a2b3c`.
 pub fn default_name(device: &str, environment: &Environment) -> String {
     let now = jiff::Timestamp::now();
     let unique = format!("{now}{}{}", std::process::id(), environment.hash());

@@ -1,8 +1,9 @@
 //! The run: workloads × algorithms × perturbations become rows.
 //!
-//! Canaries (algorithms that claim nothing) are executed first, on every workload. So each `same`
-//! can be written at once with the remark `no power` where no canary of the device ever moved under
-//! that perturbation, and a kill at any moment leaves rows that need no second thought.
+//! Canaries (algorithms that claim nothing) are executed first, on the smallest workload, then on
+//! larger ones, until one has varied under every perturbation. So each `same` can be written at once
+//! with the remark `no power` where none of the device ever did, and a kill at any moment leaves rows
+//! that need no second thought.
 
 mod case;
 mod check;
@@ -193,18 +194,30 @@ impl<'a> Suite<'a> {
     /// [`Error::Interrupted`], or what `listener` reports. What a device reports becomes a row.
     pub fn run(mut self, listener: &mut dyn Listener) -> Result<()> {
         let jobs = std::mem::take(&mut self.jobs);
-        let steps = 2 * jobs.len();
         let mut canaries = Canaries::new();
-        for (index, job) in jobs.iter().enumerate() {
-            listener.progress(index, steps, &format!("canaries on {}", job.workload.name));
-            self.run_canaries(index, job, &mut canaries, listener)?;
+        let mut smallest_first: Vec<_> = jobs.iter().enumerate().collect();
+        smallest_first.sort_by_key(|(_, job)| job.workload.shape.elements());
+        for (index, job) in smallest_first {
+            if !self.has_power(job) {
+                listener.progress(0, jobs.len(), &format!("canaries on {}", job.workload.name));
+                self.run_canaries(index, job, &mut canaries, listener)?;
+            }
         }
         for (index, job) in jobs.iter().enumerate() {
-            listener.progress(jobs.len() + index, steps, &job.workload.name);
+            listener.progress(index, jobs.len(), &job.workload.name);
             self.run_job(index, job, &mut canaries, listener)?;
         }
-        listener.progress(steps, steps, "done");
+        listener.progress(jobs.len(), jobs.len(), "done");
         Ok(())
+    }
+
+    /// Whether canaries of the job's operation were seen to vary under every perturbation.
+    fn has_power(&self, job: &Job) -> bool {
+        let operation = job.workload.operation.name();
+        self.options
+            .perturbations
+            .iter()
+            .all(|&perturbation| self.powerful.contains(&(operation, perturbation)))
     }
 
     fn run_canaries(

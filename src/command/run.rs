@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use regex::RegexBuilder;
@@ -307,13 +307,20 @@ impl Listener for Keeper {
     }
 }
 
+/// Signals that follow this fast are one: `timeout` sends its own beside the terminal's.
+const ONE_SIGNAL: Duration = Duration::from_millis(500);
+
 /// Set by the first Ctrl-C or kill; a second one ends the program at once.
 fn stop_flag() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
+    let mut first: Option<Instant> = None;
     let handler = move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+        flag.store(true, Ordering::Relaxed);
+        match first {
+            Some(first) if first.elapsed() > ONE_SIGNAL => std::process::exit(130),
+            Some(_) => return,
+            None => first = Some(Instant::now()),
         }
         say("samebits: stopping after this execution; press again to stop at once\n");
     };

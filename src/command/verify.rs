@@ -65,6 +65,14 @@ pub fn verify(flags: &VerifyFlags) -> Result<End> {
             Ok(_) => passed += 1,
             Err(_) => failed.push(line),
         }
+        // A GPU that failed once may refuse everything from then on: that is no finding about what
+        // was not tried.
+        if let Err(error) = device.free_bytes() {
+            print(&format!(
+                "the device stopped answering ({error}); start again for the checks that are left\n"
+            ))?;
+            break;
+        }
     }
     let mut text = format!(
         "verified on {} ({}): {passed} checks passed, {} failed, {} known from before ({} failed), \

@@ -36,7 +36,10 @@ pub fn legend(report: &Report, shown: &[Column]) -> Vec<String> {
         entries.push("ulp: the largest difference seen, in units in the last place".to_owned());
     }
     if is_shown(Column::Limit) {
-        entries.push("limit: share of this device's measured read bandwidth or FMA peak".to_owned());
+        entries.push(
+            "limit: share of what a probe reaches here that only reads the same inputs, or of the FMA peak"
+                .to_owned(),
+        );
     }
     if is_shown(Column::Tax) {
         entries.push("tax: time over the fastest algorithm's".to_owned());

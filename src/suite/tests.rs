@@ -357,7 +357,7 @@ fn same_has_no_power_where_no_canary_ever_moved() {
     let tree = row(&still, "fixed_tree", Perturbation::Repeat);
     assert!(tree.verdict == Verdict::Same && tree.has_remark("no power"));
     let moving = run(&Scripted { canary: Some(Box::new(two_orders)), ..Scripted::default() });
-    // The canary moved on both workloads, and every row of the device gains by it.
+    // Once a canary moved, every row of the device gains by it.
     assert!(moving.iter().all(|row| !row.has_remark("no power")));
 }
 

@@ -1,4 +1,4 @@
-//! What an instruction may not be in a kernel that claims its bits (design.md §6).
+//! What an instruction may not be in a kernel that claims its bits (METHODOLOGY.md, Kernels).
 
 use crate::ptx::Instruction;
 
