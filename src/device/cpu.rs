@@ -174,14 +174,21 @@ struct ReadProbe<'a> {
     staged: &'a StagedOnCpu<'a>,
 }
 
-/// Bytes that one task of the read probe reads at the most.
-const READ_PART: usize = 1 << 20;
+/// Bytes that one task of the read probe reads at the most, and at the least.
+const READ_PARTS: (usize, usize) = (1 << 20, 1 << 14);
+/// Tasks per thread where that leaves a choice: enough for threads to end together.
+const READ_TASKS: usize = 4;
 
 impl ReadProbe<'_> {
     fn read(&self) -> u64 {
         let inputs = &self.staged.problem.inputs;
-        let parts = |input: &Tensor| input.bytes().par_chunks(READ_PART).map(xor).reduce(|| 0, |a, b| a ^ b);
-        self.staged.cpu.pool.install(|| inputs.iter().map(parts).fold(0, |a, b| a ^ b))
+        let pool = &self.staged.cpu.pool;
+        let read = |input: &Tensor| {
+            let (most, least) = READ_PARTS;
+            let part = (input.bytes().len() / (READ_TASKS * pool.current_num_threads())).clamp(least, most);
+            input.bytes().par_chunks(part).map(xor).reduce(|| 0, |a, b| a ^ b)
+        };
+        pool.install(|| inputs.iter().map(read).fold(0, |a, b| a ^ b))
     }
 }
 

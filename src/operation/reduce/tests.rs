@@ -195,6 +195,15 @@ fn empty_sums_are_zero_and_no_rows_are_no_outputs() {
 }
 
 #[test]
+fn every_f16_is_widened_exactly() {
+    for bits in 0..=u16::MAX {
+        let (half, wide) = (f16::from_bits(bits), twin::widen(f16::from_bits(bits)));
+        assert_eq!(half.is_nan(), wide.is_nan(), "{bits:04x}");
+        assert!(half.is_nan() || wide.to_bits() == half.to_f32().to_bits(), "{bits:04x}");
+    }
+}
+
+#[test]
 fn a_sum_beyond_f32_is_out_of_range() {
     let x = Tensor::f32("x", vec![f32::MAX, -f32::MAX, 1.0]);
     assert!(reference::sums(&x, 1, 3).range.unwrap().contains("beyond f32"));

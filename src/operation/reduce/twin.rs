@@ -4,7 +4,6 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
@@ -51,7 +50,7 @@ pub fn atomic_element(workload: &Workload, target: &Target, inputs: &[Tensor], o
     let columns = (geometry.columns as usize).max(1);
     match &inputs[0].data {
         Data::F32(x) => add_elements(&sums, columns, x, |value| value),
-        Data::F16(x) => add_elements(&sums, columns, x, f16::to_f32),
+        Data::F16(x) => add_elements(&sums, columns, x, widen),
     }
     sums.store(&mut outputs[0]);
 }
@@ -173,7 +172,7 @@ struct Lanes<const WIDTH: usize>([f32; WIDTH]);
 fn lane_tree_f32(row: &[f32], tiles: Tiles) -> f32 {
     let mut lanes = Lanes([0f32; WIDTH_F32 as usize]);
     for index in 0..tiles.count {
-        lanes.add(tile(row, WIDTH_F32, tiles, index));
+        lanes.add(tile(row, WIDTH_F32, tiles, index), |value| value);
     }
     lanes.adjacent_tree(row.len())
 }
@@ -181,29 +180,37 @@ fn lane_tree_f32(row: &[f32], tiles: Tiles) -> f32 {
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
 fn lane_tree_f16(row: &[f16], tiles: Tiles) -> f32 {
     let mut lanes = Lanes([0f32; WIDTH_F16 as usize]);
-    let mut widened = [0f32; WIDTH_F16 as usize];
     for index in 0..tiles.count {
-        let elements = tile(row, WIDTH_F16, tiles, index);
-        elements.convert_to_f32_slice(&mut widened[..elements.len()]);
-        lanes.add(&widened[..elements.len()]);
+        lanes.add(tile(row, WIDTH_F16, tiles, index), widen);
     }
     lanes.adjacent_tree(row.len())
+}
+
+/// An f16 as f32, exactly, in operations that vectorise everywhere: twice as fast here as
+/// conversions that are called. The multiplication by 2^112 moves the exponent from one bias to the
+/// other, of subnormal values too.
+#[inline(always)]
+pub(super) fn widen(half: f16) -> f32 {
+    let bits = u32::from(half.to_bits());
+    let finite = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
+    let not_finite = if bits & 0x7c00 == 0x7c00 { 0x7f80_0000 } else { 0 };
+    f32::from_bits(finite.to_bits() | not_finite | (bits & 0x8000) << 16)
 }
 
 impl<const WIDTH: usize> Lanes<WIDTH> {
     /// Adds a tile. Full tiles are told apart because their length is then known when this is
     /// compiled, which makes the loop three times as fast.
     #[inline(always)]
-    fn add(&mut self, tile: &[f32]) {
-        match <&[f32; WIDTH]>::try_from(tile) {
+    fn add<T: Copy>(&mut self, tile: &[T], widen: impl Fn(T) -> f32) {
+        match <&[T; WIDTH]>::try_from(tile) {
             Ok(tile) => {
                 for (lane, value) in self.0.iter_mut().zip(tile) {
-                    *lane += value;
+                    *lane += widen(*value);
                 }
             }
             Err(_) => {
                 for (lane, value) in self.0.iter_mut().zip(tile) {
-                    *lane += value;
+                    *lane += widen(*value);
                 }
             }
         }
