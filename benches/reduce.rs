@@ -37,12 +37,12 @@ fn try_bench(criterion: &mut Criterion) -> Result<()> {
 
 fn bench_workload(criterion: &mut Criterion, device: &dyn Device, workload: &Workload) -> Result<()> {
     let specs = Reduce.inputs(workload);
-    let inputs = generate(&specs, workload.dtype, workload.input, workload.seed);
+    let inputs = generate(&specs, workload.input, workload.seed);
     let bytes: usize = inputs.iter().map(|input| input.bytes().len()).sum();
     let staged = device.stage(Arc::new(Problem { workload: workload.clone(), inputs }))?;
     let mut group = criterion.benchmark_group(format!("{} {}", device.name(), workload.name));
     group.throughput(Throughput::Bytes(bytes as u64));
-    let limit = device.contended_limit(Profile::Quick);
+    let limit = device.limits(Profile::Quick).contended_elements;
     let fits = |contended: bool| !contended || workload.shape.elements().is_some_and(|n| n <= limit);
     for algorithm in Reduce.algorithms().iter().filter(|algorithm| fits(algorithm.contended)) {
         let mut prepared = staged.prepare(algorithm)?;

@@ -17,25 +17,17 @@ use samebits::divergence::divergence_and_digest;
 use samebits::input::{Distribution, generate};
 use samebits::operation::{Operation, reduce::Reduce};
 use samebits::tensor::{Data, Dtype, Tensor};
-use samebits::workload::{Shape, Workload};
+use samebits::workload::Workload;
 
 const ELEMENTS: usize = 1 << 26;
 
 fn workload() -> Workload {
-    Workload {
-        name: "self".to_owned(),
-        operation: &Reduce,
-        shape: Shape::parse(&format!("n={ELEMENTS}")).expect("a valid shape"),
-        dtype: Dtype::F32,
-        input: Distribution::Normal,
-        seed: 1,
-        profiles: Vec::new(),
-        about: String::new(),
-    }
+    let shape = Reduce.shape(&format!("n={ELEMENTS}")).expect("a valid shape");
+    Workload { seed: 1, ..Workload::new("self", &Reduce, shape, Dtype::F32, Distribution::Normal) }
 }
 
 fn inputs(workload: &Workload) -> Vec<Tensor> {
-    generate(&Reduce.inputs(workload), workload.dtype, workload.input, workload.seed)
+    generate(&Reduce.inputs(workload), workload.input, workload.seed)
 }
 
 /// `fixed_tree` of 2^26 f32 beside the probe that reads the same bytes, with one thread and with all.
@@ -49,7 +41,7 @@ fn fixed_tree(criterion: &mut Criterion) {
         let algorithm = Reduce.algorithms().iter().find(|a| a.name == "fixed_tree").expect("in the table");
         let mut group = criterion.benchmark_group(format!("fixed_tree 2^26 f32, {threads} threads"));
         group.throughput(Throughput::Bytes(4 * ELEMENTS as u64));
-        let mut probe = staged.read_probe().expect("probe");
+        let mut probe = staged.probe(Reduce.work(&problem.workload)).expect("probe").prepared;
         group.bench_function("read", |b| b.iter_custom(|n| probe.time(n, Cache::Hot).expect("time")));
         let mut tree = staged.prepare(algorithm).expect("prepared");
         group.bench_function("fixed_tree", |b| b.iter_custom(|n| tree.time(n, Cache::Hot).expect("time")));

@@ -31,6 +31,25 @@ ENTRY support_read(const uint4* x, u64 words, u32* sink) {
     if (folded == UNLIKELY) *sink = folded;
 }
 
+// Multiplies and adds in registers, `rounds` times FMA_CHAINS fused operations per thread: a probe of the f32 peak.
+// As with support_read, the store keeps the work alive.
+ENTRY support_fma(u32 rounds, u32* sink) {
+    constexpr u32 FMA_CHAINS = 16;
+    constexpr u32 UNLIKELY = 0x7f812345u;
+
+    float chain[FMA_CHAINS];
+#pragma unroll
+    for (u32 i = 0; i < FMA_CHAINS; ++i) chain[i] = static_cast<float>(threadIdx.x + i);
+    for (u32 round = 0; round < rounds; ++round) {
+#pragma unroll
+        for (u32 i = 0; i < FMA_CHAINS; ++i) chain[i] = __fmaf_rn(chain[i], 0.9990234375f, 0.5f);
+    }
+    float sum = 0;
+#pragma unroll
+    for (u32 i = 0; i < FMA_CHAINS; ++i) sum = __fadd_rn(sum, chain[i]);
+    if (__float_as_uint(sum) == UNLIKELY) *sink = UNLIKELY;
+}
+
 __device__ __forceinline__ u64 global_nanoseconds() {
     u64 now;
     asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));

@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::operation::{Algorithm, Target};
+use crate::operation::{Algorithm, Target, Work};
 use crate::poison::Poison;
 use crate::tensor::Tensor;
 use crate::workload::{Profile, Workload};
@@ -41,8 +41,8 @@ pub trait Device {
     /// What launch plans depend on.
     fn target(&self) -> Target;
 
-    /// The most elements that a contended algorithm is given, so that a run ends in time.
-    fn contended_limit(&self, profile: Profile) -> u64;
+    /// What is skipped since it would take too long here.
+    fn limits(&self, profile: Profile) -> Limits;
 
     /// Bytes that are free for inputs, outputs and workspaces now.
     ///
@@ -71,6 +71,18 @@ pub trait Device {
 
     /// The clock in MHz now, if the device tells.
     fn clock_mhz(&self) -> Option<u32>;
+
+    /// Whether [`Cache::Cold`] and [`Cache::Hot`] are two things here.
+    fn flushes_caches(&self) -> bool;
+}
+
+/// The most that one execution may do, so that a run ends in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Elements of a contended algorithm.
+    pub contended_elements: u64,
+    /// Floating-point operations.
+    pub flops: u64,
 }
 
 /// Inputs that lie on a device.
@@ -81,17 +93,27 @@ pub trait Staged {
     /// If the device refuses (no memory, a kernel that does not load).
     fn prepare(&self, algorithm: &'static Algorithm) -> Result<Box<dyn Prepared + '_>>;
 
-    /// What reads every input byte once and does nothing else: the yardstick of `percent_of_limit`.
-    /// It has no outputs.
+    /// The yardstick of `percent_of_limit` for work of this kind: what reads every input byte once and
+    /// does nothing else, or what multiplies and adds f32 in registers and does nothing else. It has
+    /// no outputs.
     ///
     /// # Errors
     /// If the device refuses.
-    fn read_probe(&self) -> Result<Box<dyn Prepared + '_>>;
+    fn probe(&self, work: Work) -> Result<Probe<'_>>;
+}
+
+/// A yardstick that can be timed.
+pub struct Probe<'a> {
+    /// What to time.
+    pub prepared: Box<dyn Prepared + 'a>,
+    /// What one execution of it does.
+    pub work: Work,
 }
 
 /// An algorithm that is ready to be executed.
 pub trait Prepared {
-    /// Poisons outputs and workspaces, restores counters, executes once and waits for the end.
+    /// Poisons outputs and workspaces, restores counters and what is updated in place, executes once
+    /// and waits for the end.
     ///
     /// # Errors
     /// If the device fails.
@@ -103,7 +125,8 @@ pub trait Prepared {
     /// If they cannot be read back.
     fn outputs(&mut self) -> Result<&[Tensor]>;
 
-    /// The time of `iterations` executions on outputs as they are.
+    /// The time of `iterations` executions on outputs as they are. Accumulator outputs are left out: a
+    /// user of the narrow store does not pay for them.
     ///
     /// # Errors
     /// If the device fails.

@@ -39,7 +39,7 @@ impl Distribution {
 }
 
 /// What an operation wants as one of its inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InputSpec {
     /// The tensor's name; the stream of random numbers depends on its place in the list.
     pub name: &'static str,
@@ -47,23 +47,46 @@ pub struct InputSpec {
     pub len: usize,
     /// Elements after which `cancelling` starts again: a row, so that each row cancels in itself.
     pub period: usize,
+    /// Element type.
+    pub dtype: Dtype,
+    /// Where its values come from.
+    pub values: Values,
+}
+
+/// Where an input's values come from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Values {
+    /// The workload's distribution, times a power of two.
+    Workload {
+        /// The power of two. No value may leave the type's normal range by it.
+        scale: f32,
+    },
+    /// Even over [low, high), whatever the workload's distribution.
+    Between(f32, f32),
+}
+
+impl InputSpec {
+    /// An input of the workload's own type and distribution.
+    pub fn of_workload(name: &'static str, len: usize, period: usize, dtype: Dtype) -> Self {
+        Self { name, len, period, dtype, values: Values::Workload { scale: 1.0 } }
+    }
 }
 
 /// Makes the tensors of `specs`: the same bits for the same arguments, on every host.
-pub fn generate(specs: &[InputSpec], dtype: Dtype, distribution: Distribution, seed: u64) -> Vec<Tensor> {
-    specs
-        .iter()
-        .enumerate()
-        .map(|(stream, spec)| {
-            let key = mix(seed ^ mix(stream as u64));
-            let value = |index: usize| element(distribution, dtype, key, index, spec.period);
-            let data = match dtype {
-                Dtype::F32 => Data::F32(fill(spec.len, value)),
-                Dtype::F16 => Data::F16(fill(spec.len, |index| f16::from_f32(value(index)))),
-            };
-            Tensor { name: spec.name, data }
-        })
-        .collect()
+pub fn generate(specs: &[InputSpec], distribution: Distribution, seed: u64) -> Vec<Tensor> {
+    let tensor = |(stream, spec): (usize, &InputSpec)| {
+        let key = mix(seed ^ mix(stream as u64));
+        let value = |index: usize| match spec.values {
+            Values::Workload { scale } => scale * element(distribution, spec.dtype, key, index, spec.period),
+            Values::Between(low, high) => low + (high - low) * uniform(spec.dtype, random(key, index as u64)),
+        };
+        let data = match spec.dtype {
+            Dtype::F32 => Data::F32(fill(spec.len, value)),
+            Dtype::F16 => Data::F16(fill(spec.len, |index| f16::from_f32(value(index)))),
+        };
+        Tensor { name: spec.name, data }
+    };
+    specs.iter().enumerate().map(tensor).collect()
 }
 
 fn fill<T: Send>(len: usize, value: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
@@ -136,18 +159,18 @@ mod tests {
     use crate::digest::digest;
 
     fn values(distribution: Distribution, dtype: Dtype, len: usize, period: usize) -> Vec<f64> {
-        let specs = [InputSpec { name: "x", len, period }];
-        let tensor = generate(&specs, dtype, distribution, 1).remove(0);
+        let specs = [InputSpec::of_workload("x", len, period, dtype)];
+        let tensor = generate(&specs, distribution, 1).remove(0);
         (0..len).map(|index| tensor.value(index)).collect()
     }
 
     #[test]
     fn inputs_are_the_same_on_every_host() {
         // Recorded once; a change here changes every row's input digest.
-        let specs = [InputSpec { name: "x", len: 1000, period: 1000 }];
+        let specs = |dtype| [InputSpec::of_workload("x", 1000, 1000, dtype)];
         let digests: Vec<String> = Dtype::ALL
             .into_iter()
-            .flat_map(|dtype| Distribution::ALL.map(|d| digest(&generate(&specs, dtype, d, 42)).to_string()))
+            .flat_map(|dtype| Distribution::ALL.map(|d| digest(&generate(&specs(dtype), d, 42)).to_string()))
             .collect();
         insta::assert_snapshot!(digests.join("\n"));
     }

@@ -13,6 +13,7 @@ use crate::input::Distribution;
 use crate::perturbation::Perturbation;
 use crate::tensor::Dtype;
 use crate::verdict::Verdict;
+use crate::workload::Setting;
 
 /// The version of the columns.
 pub const SCHEMA: u32 = 1;
@@ -215,6 +216,12 @@ impl Measurement {
     /// Whether a claim was seen broken: the bits differ where the guarantee says they do not.
     pub fn breaks_claim(&self) -> bool {
         self.verdict == Verdict::Differs && self.guarantee.covers(self.perturbation)
+    }
+
+    /// Whether the row compares a way with another, or with the reference, in place of executions of
+    /// one way among each other.
+    pub fn is_gap(&self) -> bool {
+        Setting::parse(&self.setting).is_ok_and(|setting| setting.get("gap").is_some())
     }
 
     /// Adds a remark to the note.

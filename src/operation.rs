@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
 use crate::input::InputSpec;
 use crate::tensor::{Dtype, Tensor};
-use crate::workload::{Shape, Workload};
+use crate::workload::{Setting, Shape, Workload};
 
 /// Every operation of the suite.
 pub static OPERATIONS: &[&dyn Operation] = &[&reduce::Reduce];
@@ -26,11 +26,11 @@ pub trait Operation: Sync {
     /// Its table of algorithms.
     fn algorithms(&self) -> &'static [Algorithm];
 
-    /// Refuses a shape whose keys are not this operation's.
+    /// Parses a shape in this operation's terms.
     ///
     /// # Errors
-    /// Names the keys that it takes.
-    fn check_shape(&self, shape: &Shape) -> Result<()>;
+    /// Names the keys that it takes, or the extent that does not fit.
+    fn shape(&self, text: &str) -> Result<Shape>;
 
     /// The shape in words, for instance "sum of 2^24".
     fn describe(&self, shape: &Shape) -> String;
@@ -38,8 +38,27 @@ pub trait Operation: Sync {
     /// The inputs of a workload.
     fn inputs(&self, workload: &Workload) -> Vec<InputSpec>;
 
-    /// The outputs of a workload, in the order of their digest.
-    fn outputs(&self, workload: &Workload) -> Vec<OutputSpec>;
+    /// Refuses what a workload sets and this operation does not know.
+    ///
+    /// # Errors
+    /// Names the key, or the value that is out of range.
+    fn check_setting(&self, setting: &Setting) -> Result<()> {
+        setting.only(&[]).map_err(|error| Error::input(format!("{} {error}", self.name())))
+    }
+
+    /// The outputs of an algorithm, in the order of their digest.
+    fn outputs(&self, algorithm: &Algorithm, workload: &Workload) -> Vec<OutputSpec>;
+
+    /// Why `algorithm` has no answer for `workload`, if so.
+    fn reason_to_skip(&self, _algorithm: &Algorithm, _workload: &Workload) -> Option<String> {
+        None
+    }
+
+    /// Comparisons of one way with another, or with the reference, that explain differences which
+    /// are no matter of repetition.
+    fn gaps(&self) -> &'static [Gap] {
+        &[]
+    }
 
     /// Shapes on which every algorithm is verified, the most valuable first: ordinary ones, then odd
     /// ones around every tile's edge.
@@ -51,12 +70,13 @@ pub trait Operation: Sync {
     /// The accurate answer for these inputs.
     fn reference(&self, workload: &Workload, inputs: &[Tensor]) -> Reference;
 
-    /// The largest error that `algorithm` may make, per output and element.
+    /// The largest error that `algorithm` may make, per entry of [`Operation::outputs`] and element.
     fn bound(
         &self,
         algorithm: &Algorithm,
         workload: &Workload,
         target: &Target,
+        inputs: &[Tensor],
         reference: &Reference,
     ) -> Vec<Vec<f64>>;
 }
@@ -65,6 +85,9 @@ pub trait Operation: Sync {
 pub struct Algorithm {
     /// Its name within the operation.
     pub name: &'static str,
+    /// What it was made with, `key=value`, where that tells it from another of the same name; else
+    /// empty.
+    pub setting: &'static str,
     /// What it claims about its bits.
     pub guarantee: Guarantee,
     /// Whether a row's bits are the same in every batch.
@@ -108,8 +131,45 @@ pub struct OutputSpec {
     /// Element type.
     pub dtype: Dtype,
     /// Whether it is the f32 store of a result that is also stored narrower: it goes into
-    /// `accumulator_digest` in place of `digest`.
+    /// `accumulator_digest` in place of `digest`, and is left out when timing.
     pub accumulator: bool,
+    /// Its accurate answer's place in [`Reference::outputs`].
+    pub reference: usize,
+    /// The input whose values it holds when an execution starts, if the algorithm updates it in place.
+    pub restored_from: Option<usize>,
+}
+
+impl OutputSpec {
+    /// An output whose accurate answer is the `reference`-th, poisoned before every execution.
+    pub fn new(name: &'static str, len: usize, dtype: Dtype, reference: usize) -> Self {
+        Self { name, len, dtype, accumulator: false, reference, restored_from: None }
+    }
+
+    /// A tensor for it, of zeros.
+    pub fn tensor(&self) -> Tensor {
+        Tensor::zeros(self.name, self.dtype, self.len)
+    }
+}
+
+/// A comparison of one output of two ways on the same inputs. It becomes a row of its own, told apart
+/// by `setting`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// What makes the two differ, for instance `algorithm`.
+    pub kind: &'static str,
+    /// The algorithm whose output is compared.
+    pub algorithm: &'static str,
+    /// The algorithm that it is compared with; `None` for the reference, rounded to the output's type.
+    pub against: Option<&'static str>,
+    /// The output's name.
+    pub output: &'static str,
+}
+
+impl Gap {
+    /// What tells its rows apart: a setting.
+    pub fn setting(&self) -> String {
+        format!("against={};gap={}", self.against.unwrap_or("reference"), self.kind)
+    }
 }
 
 /// What an operation has to do at the least.
@@ -134,20 +194,21 @@ impl Work {
 /// The accurate answer.
 #[derive(Debug, Clone)]
 pub struct Reference {
-    /// Per output.
+    /// Entries that [`OutputSpec::reference`] refers to.
     pub outputs: Vec<ReferenceOutput>,
     /// Why no order of operations is sure to stay finite, if so.
     pub range: Option<String>,
 }
 
-/// The accurate answer for one output.
-#[derive(Debug, Clone)]
+/// The accurate answer for one output; or figures that only the bound needs, which no output refers
+/// to.
+#[derive(Debug, Clone, Default)]
 pub struct ReferenceOutput {
     /// The values.
     pub values: Vec<f64>,
-    /// Per element, the sum of the terms' magnitudes, Σ|x|.
+    /// Per element, the sum of the terms' magnitudes, Σ|x|; empty where the bound needs none.
     pub magnitudes: Vec<f64>,
-    /// Per element, how far `values` themselves may be off.
+    /// Per element, how far `values` themselves may be off; empty where the bound computes that.
     pub own_error: Vec<f64>,
 }
 

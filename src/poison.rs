@@ -1,6 +1,7 @@
 //! What outputs and workspaces are filled with before every execution, so that an element that a
 //! kernel never wrote, or a value that it carried over from the execution before, is found.
 
+use crate::operation::OutputSpec;
 use crate::tensor::{Data, Tensor};
 
 /// A fill pattern that changes with every execution.
@@ -26,6 +27,17 @@ impl Poison {
         match &mut tensor.data {
             Data::F32(values) => values.fill(f32::from_bits(self.word())),
             Data::F16(values) => values.fill(half::f16::from_bits(self.0)),
+        }
+    }
+
+    /// Makes `outputs` ready for an execution: poisoned, but for those that an algorithm updates in
+    /// place, which hold what `inputs` say.
+    pub fn prepare(self, outputs: &mut [Tensor], specs: &[OutputSpec], inputs: &[Tensor]) {
+        for (output, spec) in outputs.iter_mut().zip(specs) {
+            match spec.restored_from.and_then(|input| inputs.get(input)) {
+                Some(input) => output.bytes_mut().copy_from_slice(input.bytes()),
+                None => self.fill(output),
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod case;
 mod check;
+mod gap;
 mod observe;
 mod row;
 #[cfg(test)]
@@ -22,7 +23,7 @@ use crate::device::{Device, Prepared, Staged};
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
 use crate::measurement::Measurement;
-use crate::operation::Algorithm;
+use crate::operation::{Algorithm, Gap, Work};
 use crate::perturbation::Perturbation;
 use crate::timing::{self, Budget, Samples};
 use crate::verdict::Verdict;
@@ -119,8 +120,8 @@ struct Job<'a> {
     algorithms: Vec<&'static Algorithm>,
 }
 
-/// What canaries showed: by job, algorithm and perturbation.
-type Canaries = HashMap<(usize, &'static str, Perturbation), Outcome>;
+/// What canaries showed: by job, algorithm with its setting, and perturbation.
+type Canaries = HashMap<(usize, [&'static str; 2], Perturbation), Outcome>;
 
 /// An algorithm of a job on its way to rows.
 struct Participant<'a> {
@@ -164,14 +165,22 @@ impl<'a> Suite<'a> {
         for workload in workloads {
             let all = workload.operation.algorithms().iter();
             let mut algorithms: Vec<_> = all.filter(|algorithm| options.wants(workload, algorithm)).collect();
-            algorithms.retain(|algorithm| !is_done(workload, algorithm));
+            // What a missing gap compares is executed again.
+            let missing: HashSet<&str> = gaps_of(workload, options)
+                .filter(|(algorithm, gap)| {
+                    !done.contains(gap::blank(&name, workload, algorithm, gap).id().as_str())
+                })
+                .flat_map(|(_, gap)| [Some(gap.algorithm), gap.against])
+                .flatten()
+                .collect();
+            algorithms.retain(|algorithm| missing.contains(algorithm.name) || !is_done(workload, algorithm));
             if !algorithms.is_empty() {
                 jobs.push(Job { workload, algorithms });
             }
         }
         let powerful = earlier
             .iter()
-            .filter(|row| row.device == name && is_moving_canary(row.guarantee, row.verdict))
+            .filter(|row| row.device == name && !row.is_gap() && is_moving_canary(row.guarantee, row.verdict))
             .filter_map(|row| Some((crate::operation::find(&row.operation).ok()?.name(), row.perturbation)))
             .collect();
         Ok(Self { device, options, identity, jobs, powerful })
@@ -229,7 +238,9 @@ impl<'a> Suite<'a> {
     ) -> Result<()> {
         let is_canary = |algorithm: &&Algorithm| algorithm.guarantee == Guarantee::NotGuaranteed;
         let selected: Vec<_> = job.algorithms.iter().copied().filter(is_canary).collect();
-        if selected.is_empty() || case::reason_to_skip(self.device, job.workload).is_some() {
+        if selected.is_empty()
+            || case::reason_to_skip(self.device, job.workload, self.options.profile).is_some()
+        {
             return Ok(());
         }
         let case = Case::new(job.workload);
@@ -242,7 +253,7 @@ impl<'a> Suite<'a> {
                 if is_moving_canary(algorithm.guarantee, outcome.verdict()) {
                     self.powerful.insert((job.workload.operation.name(), perturbation));
                 }
-                canaries.insert((index, algorithm.name, perturbation), outcome);
+                canaries.insert((index, [algorithm.name, algorithm.setting], perturbation), outcome);
             }
         }
         Ok(())
@@ -255,7 +266,7 @@ impl<'a> Suite<'a> {
         canaries: &mut Canaries,
         listener: &mut dyn Listener,
     ) -> Result<()> {
-        if let Some(reason) = case::reason_to_skip(self.device, job.workload) {
+        if let Some(reason) = case::reason_to_skip(self.device, job.workload, self.options.profile) {
             return self.write_without_case(job, &Outcome::Skipped(reason), listener);
         }
         let case = Case::new(job.workload);
@@ -269,11 +280,12 @@ impl<'a> Suite<'a> {
                 .options
                 .perturbations
                 .iter()
-                .map(|&p| Some((p, canaries.remove(&(index, algorithm.name, p))?)))
+                .map(|&p| Some((p, canaries.remove(&(index, [algorithm.name, algorithm.setting], p))?)))
                 .collect();
             participants.push(self.participate(&case, &*staged, algorithm, known, listener)?);
         }
-        self.time(&*staged, &mut participants, listener)?;
+        self.time(job.workload.operation.work(job.workload), &*staged, &mut participants, listener)?;
+        let gaps = self.gaps(job, &case, &mut participants);
         for participant in participants {
             let identity =
                 participant.prepared.as_ref().map(|prepared| prepared.kernel()).unwrap_or_default();
@@ -287,7 +299,23 @@ impl<'a> Suite<'a> {
                 self.write(job.workload, row, &outcome, timed, listener)?;
             }
         }
+        for row in gaps {
+            listener.finished(Finished { row, samples: None, ulp_histogram: Vec::new() })?;
+        }
         Ok(())
+    }
+
+    /// The rows of the operation's gaps, of those ways that take part.
+    fn gaps(&self, job: &Job, case: &Case, participants: &mut [Participant]) -> Vec<Measurement> {
+        let (device, target) = (self.device.name(), self.device.target());
+        let mut rows = Vec::new();
+        for (algorithm, gap) in gaps_of(job.workload, self.options) {
+            let mut row = gap::blank(&device, job.workload, algorithm, gap);
+            row.input_digest = case.input_digest.to_string();
+            let row = self.signed(row);
+            rows.extend(gap::measure(gap, case, &target, participants, row));
+        }
+        rows
     }
 
     /// Prepares an algorithm and executes it under every perturbation, unless that is `known` already.
@@ -316,7 +344,7 @@ impl<'a> Suite<'a> {
                 let observer = Observer {
                     device: self.device,
                     checker: case.checker(algorithm, &self.device.target()),
-                    specs: case.problem.workload.operation.outputs(&case.problem.workload),
+                    specs: case.problem.workload.operation.outputs(algorithm, &case.problem.workload),
                     executions: self.options.executions,
                     stop: &|| listener.check_stop(),
                 };
@@ -330,9 +358,10 @@ impl<'a> Suite<'a> {
         Ok(Participant { algorithm, prepared: Some(prepared), outcomes, timed: None })
     }
 
-    /// Times all that ran without failing together, beside the probe that only reads the inputs.
+    /// Times all that ran without failing together, beside the probe of the device's limit.
     fn time(
         &self,
+        work: Work,
         staged: &dyn Staged,
         participants: &mut [Participant],
         listener: &dyn Listener,
@@ -342,21 +371,22 @@ impl<'a> Suite<'a> {
         if timed.is_empty() {
             return Ok(());
         }
-        let measured = staged.read_probe().and_then(|mut probe| {
-            let mut prepared: Vec<&mut dyn Prepared> = vec![&mut *probe];
+        let measured = staged.probe(work).and_then(|mut probe| {
+            let mut prepared: Vec<&mut dyn Prepared> = vec![&mut *probe.prepared];
             for participant in &mut timed {
                 if let Some(ready) = &mut participant.prepared {
                     prepared.push(&mut **ready);
                 }
             }
-            timing::rounds(self.device, &mut prepared, budget, &|| listener.check_stop())
+            let samples = timing::rounds(self.device, &mut prepared, budget, &|| listener.check_stop())?;
+            Ok((samples, probe.work))
         });
         match measured {
-            Ok(samples) => {
+            Ok((samples, probe_work)) => {
                 let mut samples = samples.into_iter();
                 let probe = samples.next().unwrap_or_default();
                 for (participant, samples) in timed.into_iter().zip(samples) {
-                    participant.timed = Some(Timed::new(samples, &probe));
+                    participant.timed = Some(Timed::new(samples, &probe, probe_work));
                 }
                 Ok(())
             }
@@ -386,11 +416,19 @@ impl<'a> Suite<'a> {
         algorithm: &Algorithm,
         perturbation: Perturbation,
     ) -> Measurement {
-        let mut row = row::blank(&self.device.name(), workload, algorithm, perturbation);
+        self.signed(row::blank(&self.device.name(), workload, algorithm, perturbation))
+    }
+
+    /// Puts what every row of this run says into `row`.
+    fn signed(&self, mut row: Measurement) -> Measurement {
         row.row_id = row.id();
         row.run_id.clone_from(&self.identity.run_id);
         row.environment.clone_from(&self.identity.environment);
         row.device_kind = self.device.kind();
+        row.timestamp = now();
+        if let Some(remark) = &self.options.remark {
+            row.remark(remark);
+        }
         row
     }
 
@@ -410,10 +448,7 @@ impl<'a> Suite<'a> {
         if let Some(timed) = timed {
             timed.fill(&mut row, workload.operation.work(workload));
         }
-        if let Some(remark) = &self.options.remark {
-            row.remark(remark);
-        }
-        row.timestamp = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        row.timestamp = now();
         let ulp_histogram = match outcome {
             Outcome::Observed(observation) => observation.ulp_histogram(),
             _ => Vec::new(),
@@ -432,6 +467,29 @@ impl Participant<'_> {
                     && matches!(outcome.verdict(), Verdict::Same | Verdict::Differs)
             })
     }
+}
+
+/// The gaps of a workload whose ways are all wanted, with the algorithm that each is a row of. They are
+/// measured beside `repeat`.
+fn gaps_of<'a>(
+    workload: &'a Workload,
+    options: &'a Options,
+) -> impl Iterator<Item = (&'static Algorithm, &'static Gap)> + 'a {
+    let wanted = |name: &str| {
+        let named =
+            |algorithm: &&'static Algorithm| algorithm.name == name && options.wants(workload, algorithm);
+        workload.operation.algorithms().iter().find(named)
+    };
+    let measured = options.perturbations.contains(&Perturbation::Repeat);
+    workload.operation.gaps().iter().filter(move |_| measured).filter_map(move |gap| {
+        let against_is_wanted = gap.against.is_none_or(|name| wanted(name).is_some());
+        Some((wanted(gap.algorithm).filter(|_| against_is_wanted)?, gap))
+    })
+}
+
+/// The time for a row: UTC, RFC 3339.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 fn is_moving_canary(guarantee: Guarantee, verdict: Verdict) -> bool {

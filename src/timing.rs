@@ -53,7 +53,7 @@ pub fn rounds(
     for participant in participants.iter_mut() {
         states.push(State::calibrated(&mut **participant)?);
     }
-    let hot_apart = device.name() != "cpu";
+    let hot_apart = device.flushes_caches();
     let mut order: Vec<usize> = (0..participants.len()).collect();
     let mut seed = 0x9e37_79b9_7f4a_7c15u64;
     while states.iter().any(|state| !state.done) {

@@ -1,5 +1,8 @@
 //! Workloads: named problems, read from TOML (`benches/workloads/*.toml` or a user's own file).
 
+mod setting;
+mod shape;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
@@ -10,6 +13,9 @@ use crate::error::{Error, Result};
 use crate::input::Distribution;
 use crate::operation::{self, Operation};
 use crate::tensor::Dtype;
+
+pub use setting::Setting;
+pub use shape::Shape;
 
 /// How much of the suite a run measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, clap::ValueEnum)]
@@ -31,54 +37,6 @@ impl Profile {
     }
 }
 
-/// Extents by name, for instance `r=64;c=4096`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Shape(Vec<(String, u64)>);
-
-impl Shape {
-    /// Parses `key=extent;key=extent`. Extents may be 0 here; workload files refuse that.
-    ///
-    /// # Errors
-    /// Says which part is not of that form.
-    pub fn parse(text: &str) -> Result<Self> {
-        let extent = |part: &str| {
-            let (key, value) = part.split_once('=')?;
-            Some((key.trim().to_owned(), value.trim().parse().ok()?))
-        };
-        text.split(';')
-            .map(|part| {
-                extent(part).ok_or_else(|| {
-                    Error::input(format!(
-                        "\"{part}\" in shape \"{text}\" is not of the form key=extent with an extent below 2^64"
-                    ))
-                })
-            })
-            .collect::<Result<Vec<_>>>()
-            .map(Self)
-    }
-
-    /// The extents in their order, if the keys are exactly `keys`.
-    pub fn extents<const N: usize>(&self, keys: [&str; N]) -> Option<[u64; N]> {
-        let same = self.0.len() == N && self.0.iter().zip(keys).all(|((key, _), wanted)| key == wanted);
-        same.then(|| std::array::from_fn(|i| self.0[i].1))
-    }
-
-    /// The product of all extents, if it is below 2^63.
-    pub fn elements(&self) -> Option<u64> {
-        self.0
-            .iter()
-            .try_fold(1u64, |product, (_, extent)| product.checked_mul(*extent))
-            .filter(|product| *product < 1 << 63)
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: Vec<String> = self.0.iter().map(|(key, extent)| format!("{key}={extent}")).collect();
-        f.write_str(&parts.join(";"))
-    }
-}
-
 /// A named operation with shape, dtype, input distribution and seed.
 #[derive(Clone)]
 pub struct Workload {
@@ -88,6 +46,8 @@ pub struct Workload {
     pub operation: &'static dyn Operation,
     /// Extents, checked by the operation.
     pub shape: Shape,
+    /// What is set beside the shape, checked by the operation.
+    pub setting: Setting,
     /// The input's element type.
     pub dtype: Dtype,
     /// How input values are distributed.
@@ -98,6 +58,29 @@ pub struct Workload {
     pub profiles: Vec<Profile>,
     /// Whose real model it comes from, or what it shows.
     pub about: String,
+}
+
+impl Workload {
+    /// A workload with seed 0, nothing set, in no profile.
+    pub fn new(
+        name: impl Into<String>,
+        operation: &'static dyn Operation,
+        shape: Shape,
+        dtype: Dtype,
+        input: Distribution,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            operation,
+            shape,
+            setting: Setting::default(),
+            dtype,
+            input,
+            seed: 0,
+            profiles: Vec::new(),
+            about: String::new(),
+        }
+    }
 }
 
 impl fmt::Debug for Workload {
@@ -119,6 +102,8 @@ struct Entry {
     name: String,
     operation: String,
     shape: String,
+    #[serde(default)]
+    setting: String,
     dtype: String,
     input: Distribution,
     #[serde(default)]
@@ -132,12 +117,20 @@ fn both_profiles() -> Vec<Profile> {
     vec![Profile::Quick, Profile::Full]
 }
 
+/// The files that the program carries, in the order of operations.
+const BUILT_IN: &[(&str, &str)] =
+    &[("benches/workloads/reduce.toml", include_str!("../benches/workloads/reduce.toml"))];
+
 /// The workloads that the program carries.
 ///
 /// # Errors
 /// Never for a released program: a test parses them.
 pub fn built_in() -> Result<Vec<Workload>> {
-    parse(include_str!("../benches/workloads/reduce.toml"), "benches/workloads/reduce.toml")
+    let mut all = Vec::new();
+    for (origin, text) in BUILT_IN {
+        all.extend(parse(text, origin)?);
+    }
+    Ok(all)
 }
 
 /// Reads a user's workload file.
@@ -187,8 +180,9 @@ impl Entry {
             return Err(Error::input("its name is empty or has a control character; give one line of text"));
         }
         let operation = operation::find(&self.operation)?;
-        let shape = Shape::parse(&self.shape)?;
-        operation.check_shape(&shape)?;
+        let shape = operation.shape(&self.shape)?;
+        let setting = Setting::parse(&self.setting)?;
+        operation.check_setting(&setting)?;
         if shape.elements() == Some(0) {
             return Err(Error::input(format!("shape \"{shape}\" has a zero extent; give at least 1")));
         }
@@ -197,14 +191,11 @@ impl Entry {
             return Err(Error::input(format!("shape \"{shape}\" overflows: more than 2^48 elements")));
         }
         Ok(Workload {
-            operation,
-            shape,
-            dtype: self.dtype.parse()?,
-            name: self.name,
-            input: self.input,
+            setting,
             seed: self.seed,
             profiles: self.profiles,
             about: self.about,
+            ..Workload::new(self.name, operation, shape, self.dtype.parse()?, self.input)
         })
     }
 }
@@ -239,6 +230,8 @@ mod tests {
             ("operation = \"reduce\"", "operation = \"sort\"", "unknown operation"),
             ("input = \"wide\"", "input = \"narrow\"", "line 6"),
             ("about = \"x\"", "abuot = \"x\"", "abuot"),
+            ("about = \"x\"", "about = \"x\"\nsetting = \"epsilon=1\"", "does not know the setting epsilon"),
+            ("about = \"x\"", "about = \"x\"\nsetting = \"epsilon\"", "not of the form key=value"),
         ];
         for (from, to, said) in cases {
             let error = parse(&GOOD.replace(from, to), "own.toml").unwrap_err().to_string();

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::device::plan::{Module, SUPPORT};
-use crate::device::{Device, DeviceFacts, KernelIdentity, Load, Problem, Staged};
+use crate::device::{Device, DeviceFacts, KernelIdentity, Limits, Load, Problem, Staged};
 use crate::error::{Error, Result};
 use crate::operation::Target;
 use crate::workload::Profile;
@@ -297,10 +297,10 @@ impl<G: Gpu> Device for GpuDevice<G> {
         Target { sm_count: self.gpu.properties().sm_count }
     }
 
-    fn contended_limit(&self, profile: Profile) -> u64 {
+    fn limits(&self, profile: Profile) -> Limits {
         match profile {
-            Profile::Quick => 1 << 22,
-            Profile::Full => 1 << 24,
+            Profile::Quick => Limits { contended_elements: 1 << 22, flops: 1 << 40 },
+            Profile::Full => Limits { contended_elements: 1 << 24, flops: 1 << 42 },
         }
     }
 
@@ -328,6 +328,10 @@ impl<G: Gpu> Device for GpuDevice<G> {
 
     fn clock_mhz(&self) -> Option<u32> {
         self.gpu.clock_mhz()
+    }
+
+    fn flushes_caches(&self) -> bool {
+        true
     }
 }
 

@@ -40,25 +40,28 @@ pub struct Workspace {
 pub enum Buffer {
     /// The n-th input of the operation.
     Input(usize),
-    /// The n-th output of the operation.
+    /// The n-th output of the algorithm.
     Output(usize),
     /// The n-th entry of [`Plan::workspaces`].
     Workspace(usize),
 }
 
 /// An argument of a kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Argument {
-    /// A device pointer.
+    /// A device pointer. That of an accumulator output is null when timing, and the kernel must leave
+    /// it then.
     Buffer(Buffer),
     /// `unsigned long long`.
     U64(u64),
     /// `unsigned int`.
     U32(u32),
+    /// `float`.
+    F32(f32),
 }
 
 /// One kernel launch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Launch {
     /// The entry's name in the module.
     pub entry: String,
@@ -73,7 +76,7 @@ pub struct Launch {
 }
 
 /// One step of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Sets a buffer to zero bytes: part of the algorithm, and of its time.
     Zero(Buffer),
@@ -82,7 +85,7 @@ pub enum Step {
 }
 
 /// Everything that one execution asks of a GPU, in order. No steps: there is nothing to compute.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// Scratch memory.
     pub workspaces: Vec<Workspace>,

@@ -190,8 +190,7 @@ impl<'a> Group<'a> {
 
     /// Its extents in words, or as they stand in the row where nobody knows their words.
     pub fn extents_in_words(&self, problem: Problem) -> String {
-        let shape = Shape::parse(problem.shape).ok();
-        let known = self.known().zip(shape).filter(|(known, shape)| known.check_shape(shape).is_ok());
+        let known = self.known().and_then(|known| Some((known, known.shape(problem.shape).ok()?)));
         known.map_or_else(|| problem.shape.to_owned(), |(known, shape)| known.describe(&shape))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::device::{Device, Problem};
 use crate::digest::{Digest, digest};
 use crate::input::generate;
-use crate::operation::{Algorithm, Reference, Target};
+use crate::operation::{Algorithm, OutputSpec, Reference, Target, Work};
 use crate::suite::check::Checker;
 use crate::workload::{Profile, Workload};
 
@@ -22,7 +22,7 @@ impl Case {
     /// Generates the inputs and computes the reference.
     pub fn new(workload: &Workload) -> Self {
         let specs = workload.operation.inputs(workload);
-        let inputs = generate(&specs, workload.dtype, workload.input, workload.seed);
+        let inputs = generate(&specs, workload.input, workload.seed);
         let reference = workload.operation.reference(workload, &inputs);
         let input_digest = digest(&inputs);
         Self { problem: Arc::new(Problem { workload: workload.clone(), inputs }), input_digest, reference }
@@ -31,8 +31,9 @@ impl Case {
     /// What an algorithm's outputs are held against.
     pub fn checker(&self, algorithm: &Algorithm, target: &Target) -> Checker<'_> {
         let workload = &self.problem.workload;
-        let bounds = workload.operation.bound(algorithm, workload, target, &self.reference);
-        Checker::new(&self.reference, bounds)
+        let operation = workload.operation;
+        let bounds = operation.bound(algorithm, workload, target, &self.problem.inputs, &self.reference);
+        Checker::new(&self.reference, operation.outputs(algorithm, workload), bounds)
     }
 
     /// Why `algorithm` is not executed on this workload, if so.
@@ -49,17 +50,33 @@ impl Case {
         if let Some(range) = &self.reference.range {
             return Some(format!("range: {range}"));
         }
+        if let Some(reason) = workload.operation.reason_to_skip(algorithm, workload) {
+            return Some(reason);
+        }
         let elements = workload.shape.elements().unwrap_or(u64::MAX);
-        let limit = device.contended_limit(profile);
+        let limit = device.limits(profile).contended_elements;
         (algorithm.contended && elements > limit).then(|| {
             format!("contended: more than {limit} elements take too long in profile {}", profile.name())
         })
     }
 }
 
-/// Why no algorithm is executed on `workload`, if so: it does not fit into memory. Asked before
-/// anything is allocated.
-pub fn reason_to_skip(device: &dyn Device, workload: &Workload) -> Option<String> {
+/// Why no algorithm is executed on `workload`, if so: it takes too long, or does not fit into memory.
+/// Asked before anything is allocated.
+pub fn reason_to_skip(device: &dyn Device, workload: &Workload, profile: Profile) -> Option<String> {
+    let limit = device.limits(profile).flops;
+    if let Work::Flops(flops) = workload.operation.work(workload)
+        && flops > limit
+    {
+        let gflop = |flops: u64| flops as f64 / 1e9;
+        return Some(format!(
+            "work: {:.1} GFLOP per execution, at most {:.1} on {} in profile {}",
+            gflop(flops),
+            gflop(limit),
+            device.name(),
+            profile.name()
+        ));
+    }
     // Who does not tell what is free refuses later, as an error of the row.
     let host = crate::device::memory::available().unwrap_or(u64::MAX);
     let on_device = device.free_bytes().unwrap_or(u64::MAX);
@@ -71,16 +88,17 @@ pub fn reason_to_skip(device: &dyn Device, workload: &Workload) -> Option<String
     })
 }
 
-/// Inputs once; outputs as first, latest and reference with magnitudes; partial sums are smaller than
-/// the inputs by far. A tenth more for what was not counted.
+/// Inputs once; every algorithm's latest outputs; one's first outputs, with reference, magnitudes and
+/// bounds. A tenth more for what was not counted, such as partial sums.
 fn bytes_needed(workload: &Workload) -> u64 {
-    let size = workload.dtype.size() as u64;
-    let inputs: u64 = workload.operation.inputs(workload).iter().map(|spec| spec.len as u64 * size).sum();
-    let outputs: u64 = workload
-        .operation
-        .outputs(workload)
-        .iter()
-        .map(|spec| spec.len as u64 * (3 * spec.dtype.size() as u64 + 32))
-        .sum();
-    (inputs + outputs) / 10 * 11
+    let operation = workload.operation;
+    let inputs: u64 =
+        operation.inputs(workload).iter().map(|spec| spec.len as u64 * spec.dtype.size() as u64).sum();
+    let of_algorithms = |each: fn(&OutputSpec) -> u64| {
+        let sum = move |algorithm| operation.outputs(algorithm, workload).iter().map(each).sum::<u64>();
+        operation.algorithms().iter().map(sum)
+    };
+    let latest: u64 = of_algorithms(|spec| spec.len as u64 * spec.dtype.size() as u64).sum();
+    let compared = of_algorithms(|spec| spec.len as u64 * (spec.dtype.size() as u64 + 32)).max();
+    (inputs + latest + compared.unwrap_or(0)) / 10 * 11
 }

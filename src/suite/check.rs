@@ -1,14 +1,16 @@
 //! Outputs against the accurate answer: κ, ULP distance and relative error.
 
 use half::f16;
+use rayon::prelude::*;
 
 use crate::divergence::ulp_distance;
-use crate::operation::Reference;
-use crate::tensor::{Dtype, Tensor};
+use crate::operation::{OutputSpec, Reference};
+use crate::tensor::{Data, Dtype, Tensor};
 
 /// The accurate answer and how far an algorithm may be from it.
 pub struct Checker<'a> {
     reference: &'a Reference,
+    specs: Vec<OutputSpec>,
     bounds: Vec<Vec<f64>>,
 }
 
@@ -38,10 +40,37 @@ impl Accuracy {
     }
 }
 
+/// Elements that are checked by one task.
+const CHUNK: usize = 1 << 14;
+
+/// What a run of elements showed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    /// The largest coverage, and where.
+    coverage: f64,
+    at: usize,
+    max_ulp: u64,
+    squared_error: f64,
+    squared_reference: f64,
+}
+
+impl Seen {
+    fn and(self, later: Self) -> Self {
+        let worst = if later.coverage > self.coverage { later } else { self };
+        Self {
+            coverage: worst.coverage,
+            at: worst.at,
+            max_ulp: self.max_ulp.max(later.max_ulp),
+            squared_error: self.squared_error + later.squared_error,
+            squared_reference: self.squared_reference + later.squared_reference,
+        }
+    }
+}
+
 impl<'a> Checker<'a> {
-    /// `bounds` per output and element of `reference`.
-    pub fn new(reference: &'a Reference, bounds: Vec<Vec<f64>>) -> Self {
-        Self { reference, bounds }
+    /// `bounds` per entry of `specs` and element.
+    pub fn new(reference: &'a Reference, specs: Vec<OutputSpec>, bounds: Vec<Vec<f64>>) -> Self {
+        Self { reference, specs, bounds }
     }
 
     /// Holds `outputs` against the reference.
@@ -49,32 +78,67 @@ impl<'a> Checker<'a> {
     /// # Errors
     /// Says what is wrong: not finite where the reference is, or farther off than the bound.
     pub fn check(&self, outputs: &[Tensor]) -> Result<Accuracy, String> {
-        let mut accuracy = Accuracy { coverage: 0.0, max_ulp: 0, relative_error: None };
-        let (mut squared_error, mut squared_reference) = (0.0, 0.0);
-        let mut worst = String::new();
-        for ((output, reference), bounds) in outputs.iter().zip(&self.reference.outputs).zip(&self.bounds) {
+        let (mut all, mut worst) = (Seen::default(), None);
+        for ((output, spec), bounds) in outputs.iter().zip(&self.specs).zip(&self.bounds) {
             if let Some(index) = output.first_non_finite() {
                 return Err(format!("{}[{index}] is not finite, the reference is", output.name));
             }
-            for (index, (&wanted, &bound)) in reference.values.iter().zip(bounds).enumerate() {
-                let error = (output.value(index) - wanted).abs();
-                let coverage = coverage(error, bound);
-                if coverage > accuracy.coverage {
-                    accuracy.coverage = coverage;
-                    worst =
-                        format!("{}[{index}] is off by {error:.3e}, allowed are {bound:.3e}", output.name);
-                }
-                squared_error += error * error;
-                squared_reference += wanted * wanted;
-                accuracy.max_ulp = accuracy.max_ulp.max(ulp_from(output, index, wanted));
+            let wanted = self.reference.outputs.get(spec.reference).map(|reference| &reference.values);
+            let wanted = wanted.filter(|wanted| (wanted.len(), bounds.len()) == (output.len(), output.len()));
+            let Some(wanted) = wanted else {
+                return Err(format!("{}: reference or bound is of another length", output.name));
+            };
+            let seen = see(output, wanted, bounds);
+            if seen.coverage > all.coverage {
+                worst = Some((output, wanted[seen.at], bounds[seen.at], seen.at));
             }
+            all = all.and(seen);
         }
-        accuracy.relative_error =
-            (squared_reference > 0.0).then(|| (squared_error / squared_reference).sqrt());
-        if accuracy.coverage > 1.0 {
-            return Err(format!("wrong beyond rounding: {worst} (κ = {:.3e})", accuracy.coverage));
+        let relative_error =
+            (all.squared_reference > 0.0).then(|| (all.squared_error / all.squared_reference).sqrt());
+        match worst {
+            Some((output, wanted, bound, at)) if all.coverage > 1.0 => Err(format!(
+                "wrong beyond rounding: {}[{at}] is off by {:.3e}, allowed are {bound:.3e} (κ = {:.3e})",
+                output.name,
+                (output.value(at) - wanted).abs(),
+                all.coverage
+            )),
+            _ => Ok(Accuracy { coverage: all.coverage, max_ulp: all.max_ulp, relative_error }),
         }
-        Ok(accuracy)
+    }
+
+    /// The accurate answer for the output called `name`, rounded to the output's type.
+    pub fn rounded(&self, name: &str) -> Option<Tensor> {
+        let spec = self.specs.iter().find(|spec| spec.name == name)?;
+        let values = &self.reference.outputs.get(spec.reference)?.values;
+        let data = match spec.dtype {
+            Dtype::F32 => Data::F32(values.par_iter().map(|value| *value as f32).collect()),
+            Dtype::F16 => Data::F16(values.par_iter().map(|value| f16::from_f64(*value)).collect()),
+        };
+        Some(Tensor { name: spec.name, data })
+    }
+}
+
+/// Runs of elements side by side, put together in their order: the sums are the same every time.
+fn see(output: &Tensor, wanted: &[f64], bounds: &[f64]) -> Seen {
+    let chunks: Vec<Seen> = (0..output.len().div_ceil(CHUNK))
+        .into_par_iter()
+        .map(|chunk| {
+            let run = chunk * CHUNK..output.len().min((chunk + 1) * CHUNK);
+            run.fold(Seen::default(), |seen, at| seen.and(see_one(output, at, wanted[at], bounds[at])))
+        })
+        .collect();
+    chunks.into_iter().fold(Seen::default(), Seen::and)
+}
+
+fn see_one(output: &Tensor, at: usize, wanted: f64, bound: f64) -> Seen {
+    let error = (output.value(at) - wanted).abs();
+    Seen {
+        coverage: coverage(error, bound),
+        at,
+        max_ulp: ulp_from(output, at, wanted),
+        squared_error: error * error,
+        squared_reference: wanted * wanted,
     }
 }
 

@@ -1,5 +1,6 @@
 //! From what was observed to the columns of a row.
 
+use crate::divergence::Divergence;
 use crate::error::Error;
 use crate::measurement::{Measurement, SCHEMA};
 use crate::operation::{Algorithm, Work};
@@ -18,7 +19,7 @@ pub fn blank(
     algorithm: &Algorithm,
     perturbation: Perturbation,
 ) -> Measurement {
-    let outputs = workload.operation.outputs(workload);
+    let outputs = workload.operation.outputs(algorithm, workload);
     Measurement {
         schema: SCHEMA,
         row_id: String::new(),
@@ -28,7 +29,7 @@ pub fn blank(
         device: device.to_owned(),
         device_kind: String::new(),
         engine: "samebits".to_owned(),
-        setting: String::new(),
+        setting: workload.setting.and(algorithm.setting),
         operation: workload.operation.name().to_owned(),
         algorithm: algorithm.name.to_owned(),
         guarantee: algorithm.guarantee,
@@ -97,35 +98,42 @@ fn fill_observed(row: &mut Measurement, observation: &Observation) {
     row.reference_max_ulp = Some(observation.accuracy.max_ulp);
     row.reference_rel_err = observation.accuracy.relative_error;
     row.bound_coverage = Some(observation.accuracy.coverage);
-    let Some(worst) = observation.worst() else { return };
-    row.v_c = Some(worst.v_c());
-    row.v_ermv = worst.v_ermv;
-    row.v_ermv_excluded = Some(worst.v_ermv_excluded);
-    row.max_ulp = worst.max_ulp;
-    row.p99_ulp = worst.p99_ulp;
-    row.worst_output = worst.output.to_owned();
-    row.first_difference = worst.first_difference;
+    if let Some(worst) = observation.worst() {
+        fill_divergence(row, worst);
+    }
 }
 
-/// An algorithm's samples beside those of the read probe.
+/// Puts how far one output is from the yardstick's into `row`.
+pub fn fill_divergence(row: &mut Measurement, found: &Divergence) {
+    row.v_c = Some(found.v_c());
+    row.v_ermv = found.v_ermv;
+    row.v_ermv_excluded = Some(found.v_ermv_excluded);
+    row.max_ulp = found.max_ulp;
+    row.p99_ulp = found.p99_ulp;
+    row.worst_output = found.output.to_owned();
+    row.first_difference = found.first_difference;
+}
+
+/// An algorithm's samples beside those of the probe of the device's limit.
 #[derive(Debug, Clone)]
 pub struct Timed {
     /// The samples.
     pub samples: Samples,
-    probe_ns: Option<f64>,
+    /// The probe's work per nanosecond.
+    limit: Option<f64>,
     error: Option<String>,
 }
 
 impl Timed {
-    /// Samples of an algorithm and of the probe that reads the same bytes, taken in the same rounds.
-    pub fn new(samples: Samples, probe: &Samples) -> Self {
-        let probe_ns = Median::of(&probe.ns).map(|median| median.value);
-        Self { samples, probe_ns, error: None }
+    /// Samples of an algorithm and of the probe, which did `work`, taken in the same rounds.
+    pub fn new(samples: Samples, probe: &Samples, work: Work) -> Self {
+        let limit = Median::of(&probe.ns).map(|median| work.throughput(median.value).0);
+        Self { samples, limit, error: None }
     }
 
     /// Timing that did not succeed: a remark, since the verdict stands.
     pub fn failed(error: &Error) -> Self {
-        Self { samples: Samples::default(), probe_ns: None, error: Some(error.to_string()) }
+        Self { samples: Samples::default(), limit: None, error: Some(error.to_string()) }
     }
 
     /// Fills the timing columns.
@@ -144,9 +152,8 @@ impl Timed {
         let (throughput, unit) = work.throughput(median.value);
         row.throughput = Some(throughput);
         row.throughput_unit = unit.to_owned();
-        if let (Work::Bytes(_), Some(probe_ns)) = (work, self.probe_ns) {
-            row.percent_of_limit = Some(100.0 * probe_ns / median.value);
-        }
+        row.percent_of_limit =
+            self.limit.filter(|limit| *limit > 0.0).map(|limit| 100.0 * throughput / limit);
         if self.samples.noisy {
             row.remark("noisy");
         }

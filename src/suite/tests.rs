@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::*;
-use crate::device::{Cache, DeviceFacts, KernelIdentity, Load, Problem};
+use crate::device::{Cache, DeviceFacts, KernelIdentity, Limits, Load, Probe, Problem};
 use crate::operation::Target;
 use crate::poison::Poison;
 use crate::tensor::{Data, Tensor};
@@ -42,8 +42,8 @@ impl Device for Scripted {
         Target { sm_count: 4 }
     }
 
-    fn contended_limit(&self, _: Profile) -> u64 {
-        1 << 12
+    fn limits(&self, _: Profile) -> Limits {
+        Limits { contended_elements: 1 << 12, flops: 1 << 30 }
     }
 
     fn free_bytes(&self) -> Result<u64> {
@@ -69,6 +69,10 @@ impl Device for Scripted {
 
     fn clock_mhz(&self) -> Option<u32> {
         None
+    }
+
+    fn flushes_caches(&self) -> bool {
+        true
     }
 }
 
@@ -110,8 +114,9 @@ impl Staged for ScriptedStage<'_> {
         }))
     }
 
-    fn read_probe(&self) -> Result<Box<dyn Prepared + '_>> {
-        Ok(Box::new(ScriptedRun { script: &honest, right: Vec::new(), out: Vec::new(), executed: 0 }))
+    fn probe(&self, work: Work) -> Result<Probe<'_>> {
+        let run = ScriptedRun { script: &honest, right: Vec::new(), out: Vec::new(), executed: 0 };
+        Ok(Probe { prepared: Box::new(run), work })
     }
 }
 
@@ -146,7 +151,7 @@ impl Prepared for ScriptedRun<'_> {
 }
 
 fn rows(workload: &Workload) -> usize {
-    workload.operation.outputs(workload)[0].len
+    workload.operation.outputs(&workload.operation.algorithms()[0], workload)[0].len
 }
 
 fn values(tensors: &[Tensor]) -> Vec<f32> {

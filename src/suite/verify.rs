@@ -13,7 +13,7 @@ use crate::poison::Poison;
 use crate::suite::case::{self, Case};
 use crate::suite::observe;
 use crate::tensor::{Dtype, Tensor};
-use crate::workload::{Profile, Shape, Workload};
+use crate::workload::{Profile, Workload};
 
 /// One check.
 #[derive(Debug, Clone)]
@@ -49,23 +49,17 @@ fn workload(
     dtype: Dtype,
     input: Distribution,
 ) -> Result<Workload> {
-    Ok(Workload {
-        name: format!("check-{}-{shape}-{dtype}-{}", operation.name(), input.name()),
-        operation,
-        shape: Shape::parse(shape)?,
-        dtype,
-        input,
-        seed: 1,
-        profiles: vec![Profile::Full],
-        about: String::new(),
-    })
+    let name = format!("check-{}-{shape}-{dtype}-{}", operation.name(), input.name());
+    Ok(Workload { seed: 1, ..Workload::new(name, operation, operation.shape(shape)?, dtype, input) })
 }
 
 impl Check {
     /// What tells checks apart.
     pub fn id(&self) -> String {
         let Workload { operation, shape, dtype, input, .. } = &self.workload;
-        format!("{}/{} {shape} {dtype} {}", operation.name(), self.algorithm.name, input.name())
+        let setting = self.algorithm.setting;
+        let setting = if setting.is_empty() { String::new() } else { format!(" [{setting}]") };
+        format!("{}/{}{setting} {shape} {dtype} {}", operation.name(), self.algorithm.name, input.name())
     }
 
     /// How many elements it goes through.
@@ -78,7 +72,7 @@ impl Check {
     /// # Errors
     /// Says what does not agree, in one line.
     pub fn run(&self, device: &dyn Device) -> std::result::Result<String, String> {
-        if let Some(reason) = case::reason_to_skip(device, &self.workload) {
+        if let Some(reason) = case::reason_to_skip(device, &self.workload, Profile::Full) {
             return Ok(format!("skipped: {reason}"));
         }
         let case = Case::new(&self.workload);
@@ -111,9 +105,10 @@ impl Check {
         outputs: &[Tensor],
         poison: Poison,
     ) -> Result<()> {
+        let inputs = &case.problem.inputs;
         let mut twin: Vec<Tensor> = outputs.to_vec();
-        twin.iter_mut().for_each(|output| poison.fill(output));
-        (self.algorithm.twin)(&self.workload, &device.target(), &case.problem.inputs, &mut twin);
+        poison.prepare(&mut twin, &self.workload.operation.outputs(self.algorithm, &self.workload), inputs);
+        (self.algorithm.twin)(&self.workload, &device.target(), inputs, &mut twin);
         if digest(&twin) == digest(outputs) {
             return Ok(());
         }

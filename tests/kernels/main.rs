@@ -20,7 +20,7 @@ use samebits::device::plan::{Module, Plan, REDUCE, SUPPORT, Step};
 use samebits::input::Distribution;
 use samebits::operation::{Algorithm, OPERATIONS, Operation, Target};
 use samebits::tensor::Dtype;
-use samebits::workload::{Profile, Shape, Workload};
+use samebits::workload::Workload;
 
 use ptx::Function;
 
@@ -76,16 +76,7 @@ fn entries_of(operation: &'static dyn Operation, algorithm: &Algorithm) -> BTree
 }
 
 fn workload(operation: &'static dyn Operation, shape: &str, dtype: Dtype) -> Workload {
-    Workload {
-        name: String::new(),
-        operation,
-        shape: Shape::parse(shape).unwrap(),
-        dtype,
-        input: Distribution::ALL[0],
-        seed: 0,
-        profiles: vec![Profile::Full],
-        about: String::new(),
-    }
+    Workload::new("", operation, operation.shape(shape).unwrap(), dtype, Distribution::ALL[0])
 }
 
 /// The entry called `name` with all functions that it calls.

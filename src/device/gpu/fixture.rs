@@ -29,8 +29,8 @@ impl Operation for Pairs {
         &[]
     }
 
-    fn check_shape(&self, _: &Shape) -> Result<()> {
-        Ok(())
+    fn shape(&self, text: &str) -> Result<Shape> {
+        Shape::parse(text)
     }
 
     fn describe(&self, _: &Shape) -> String {
@@ -41,12 +41,17 @@ impl Operation for Pairs {
         Vec::new()
     }
 
-    fn outputs(&self, workload: &Workload) -> Vec<OutputSpec> {
+    fn outputs(&self, algorithm: &Algorithm, workload: &Workload) -> Vec<OutputSpec> {
         let [n] = workload.shape.extents(["n"]).unwrap();
-        vec![
-            OutputSpec { name: "wide", len: n as usize, dtype: Dtype::F32, accumulator: false },
-            OutputSpec { name: "narrow", len: 3, dtype: Dtype::F16, accumulator: false },
-        ]
+        let mut outputs = vec![
+            OutputSpec::new("wide", n as usize, Dtype::F32, 0),
+            OutputSpec::new("narrow", 3, Dtype::F16, 1),
+        ];
+        if algorithm.name == UPDATES.name {
+            outputs[0].restored_from = Some(1);
+            outputs[1].accumulator = true;
+        }
+        outputs
     }
 
     fn check_shapes(&self) -> Vec<String> {
@@ -61,7 +66,7 @@ impl Operation for Pairs {
         Reference { outputs: Vec::new(), range: None }
     }
 
-    fn bound(&self, _: &Algorithm, _: &Workload, _: &Target, _: &Reference) -> Vec<Vec<f64>> {
+    fn bound(&self, _: &Algorithm, _: &Workload, _: &Target, _: &[Tensor], _: &Reference) -> Vec<Vec<f64>> {
         Vec::new()
     }
 }
@@ -71,6 +76,7 @@ pub static MODULE: Module = Module { name: "test", ptx: ".entry write_ones( .ent
 const fn algorithm(name: &'static str, plan: fn(&Workload, &Target) -> Plan) -> Algorithm {
     Algorithm {
         name,
+        setting: "",
         guarantee: Guarantee::NotGuaranteed,
         batch_invariant: false,
         order: "",
@@ -113,6 +119,11 @@ pub static WRITES: Algorithm = algorithm("writes", |_, target| Plan {
         ),
     ],
 });
+/// Its first output is updated in place, its second an accumulator.
+pub static UPDATES: Algorithm = algorithm("updates", |_, _| Plan {
+    workspaces: Vec::new(),
+    steps: vec![launch("idle", vec![OUT, Argument::Buffer(Buffer::Output(1)), Argument::F32(0.5)])],
+});
 pub static IDLES: Algorithm = algorithm("idles", |_, _| Plan {
     workspaces: Vec::new(),
     steps: vec![launch("idle", vec![OUT]), launch("idle", vec![OUT])],
@@ -135,16 +146,13 @@ pub fn problem(n: usize) -> Arc<Problem> {
     let input =
         |name, first: usize| Tensor::f32(name, (first..first + n).map(|value| value as f32).collect());
     Arc::new(Problem {
-        workload: Workload {
-            name: "test".to_owned(),
-            operation: &Pairs,
-            shape: Shape::parse(&format!("n={n}")).unwrap(),
-            dtype: Dtype::F32,
-            input: Distribution::Uniform,
-            seed: 0,
-            profiles: Vec::new(),
-            about: String::new(),
-        },
+        workload: Workload::new(
+            "test",
+            &Pairs,
+            Pairs.shape(&format!("n={n}")).unwrap(),
+            Dtype::F32,
+            Distribution::Uniform,
+        ),
         inputs: vec![input("a", 0), input("b", 100)],
     })
 }

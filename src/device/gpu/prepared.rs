@@ -1,9 +1,10 @@
 //! A plan that is bound to a GPU's memory and kernels: executing it, reading its outputs, timing it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::device::gpu::{BATCH, Gpu, GpuDevice, LaunchShape, Stream, Timer, Value, within};
-use crate::device::{Cache, KernelIdentity, Prepared};
+use crate::device::{Cache, KernelIdentity, Prepared, Problem};
 use crate::error::Result;
 use crate::operation::OutputSpec;
 use crate::poison::Poison;
@@ -17,8 +18,18 @@ const DELAY_NS_PER_STEP: u64 = 10_000;
 /// An output or a workspace.
 pub(super) struct Owned<G: Gpu> {
     pub(super) memory: G::Memory,
-    /// Zeroed before an execution instead of poisoned.
-    pub(super) counters: bool,
+    /// What it holds when an execution starts.
+    pub(super) start: Start,
+}
+
+/// What memory holds when an execution starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    Poisoned,
+    /// Counters.
+    Zeroed,
+    /// The n-th input: updated in place.
+    FromInput(usize),
 }
 
 /// A step with all that it needs.
@@ -30,12 +41,22 @@ pub(super) enum Bound<G: Gpu> {
         kernel: G::Kernel,
         shape: LaunchShape,
         arguments: Vec<Value>,
+        /// With null in place of accumulator outputs.
+        timed_arguments: Vec<Value>,
     },
+}
+
+/// What an execution is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Comparing,
+    Timing,
 }
 
 /// A plan that is ready to be executed.
 pub(super) struct PreparedPlan<'a, G: Gpu> {
     device: &'a GpuDevice<G>,
+    problem: Arc<Problem>,
     label: String,
     identity: KernelIdentity,
     /// Outputs, in the order of `outputs`; then workspaces.
@@ -51,30 +72,43 @@ pub(super) struct PreparedPlan<'a, G: Gpu> {
 impl<'a, G: Gpu> PreparedPlan<'a, G> {
     pub(super) fn new(
         device: &'a GpuDevice<G>,
+        problem: Arc<Problem>,
         label: String,
         identity: KernelIdentity,
         owned: Vec<Owned<G>>,
         outputs: &[OutputSpec],
         steps: Vec<Bound<G>>,
     ) -> Self {
-        let outputs = outputs.iter().map(|spec| Tensor::zeros(spec.name, spec.dtype, spec.len)).collect();
-        Self { device, label, identity, owned, outputs, steps, executed: false, current: false }
+        let outputs = outputs.iter().map(OutputSpec::tensor).collect();
+        Self { device, problem, label, identity, owned, outputs, steps, executed: false, current: false }
     }
 
     fn restore(&self, poison: Poison) -> Result<()> {
         for owned in &self.owned {
-            let word = if owned.counters { 0 } else { poison.word() };
-            self.device.gpu.fill(&owned.memory, word)?;
+            match owned.start {
+                Start::Poisoned => self.device.gpu.fill(&owned.memory, poison.word())?,
+                Start::Zeroed => self.device.gpu.fill(&owned.memory, 0)?,
+                Start::FromInput(index) => {
+                    // The tail of the last word, which no element holds.
+                    self.device.gpu.fill(&owned.memory, poison.word())?;
+                    let input = self.problem.inputs.get(index).map(Tensor::bytes).unwrap_or_default();
+                    self.device.gpu.upload(&owned.memory, input)?;
+                }
+            }
         }
         Ok(())
     }
 
-    fn enqueue(&self) -> Result<()> {
+    fn enqueue(&self, purpose: Purpose) -> Result<()> {
         let gpu = &self.device.gpu;
         for step in &self.steps {
             match step {
                 Bound::Zero(index) => gpu.fill(&self.owned[*index].memory, 0).map_err(within("zeroing"))?,
-                Bound::Launch { entry, kernel, shape, arguments } => {
+                Bound::Launch { entry, kernel, shape, arguments, timed_arguments } => {
+                    let arguments = match purpose {
+                        Purpose::Comparing => arguments,
+                        Purpose::Timing => timed_arguments,
+                    };
                     gpu.launch(Stream::Measured, kernel, *shape, arguments).map_err(within(entry))?;
                 }
             }
@@ -110,7 +144,7 @@ impl<'a, G: Gpu> PreparedPlan<'a, G> {
                 }
             }
             gpu.record(Stream::Measured, start)?;
-            self.enqueue()?;
+            self.enqueue(Purpose::Timing)?;
             gpu.record(Stream::Measured, end)?;
         }
         self.synchronize()?;
@@ -122,7 +156,7 @@ impl<G: Gpu> Prepared for PreparedPlan<'_, G> {
     fn execute(&mut self, poison: Poison) -> Result<()> {
         self.current = false;
         self.restore(poison)
-            .and_then(|()| self.enqueue())
+            .and_then(|()| self.enqueue(Purpose::Comparing))
             .and_then(|()| self.synchronize())
             .map_err(within(&self.label))?;
         self.executed = true;

@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use crate::device::gpu::prepared::{Bound, Owned, PreparedPlan};
+use crate::device::gpu::prepared::{Bound, Owned, PreparedPlan, Start};
 use crate::device::gpu::{Gpu, GpuDevice, LaunchShape, Value, within};
 use crate::device::plan::{Argument, Buffer, Launch, Module, Plan, SUPPORT, Step, Workspace};
-use crate::device::{Device, Prepared, Problem, Staged};
+use crate::device::{Device, Prepared, Probe, Problem, Staged};
 use crate::error::{Error, Result};
-use crate::operation::{Algorithm, OutputSpec};
+use crate::operation::{Algorithm, OutputSpec, Work};
 
-/// Blocks of the read probe per multiprocessor.
+/// Blocks of a probe per multiprocessor.
 const PROBE_BLOCKS_PER_SM: u32 = 8;
-/// Threads of its blocks.
+/// Threads of a probe's blocks.
 const PROBE_THREADS: u32 = 256;
-/// Bytes that it reads at a time.
+/// Bytes that the read probe reads at a time.
 const PROBE_WORD: u64 = 16;
+/// Independent chains of a thread of the FMA probe, as its source has them.
+const FMA_CHAINS: u64 = 16;
+/// Fused operations of a chain: enough that starting up does not show, in about a millisecond.
+const FMA_ROUNDS: u32 = 4096;
 
 /// A problem's inputs on a GPU.
 pub(super) struct StagedOnGpu<'a, G: Gpu> {
@@ -47,7 +51,7 @@ impl<'a, G: Gpu> StagedOnGpu<'a, G> {
     ) -> Result<PreparedPlan<'a, G>> {
         let owned = self.allocate(plan, outputs).map_err(within(label))?;
         let loaded = self.device.module(module).map_err(within(label))?;
-        let binding = Binding { staged: self, outputs: outputs.len(), owned: &owned };
+        let binding = Binding { staged: self, outputs, owned: &owned };
         let steps = plan
             .steps
             .iter()
@@ -60,21 +64,26 @@ impl<'a, G: Gpu> StagedOnGpu<'a, G> {
             })
             .collect::<Result<_>>()
             .map_err(within(label))?;
-        Ok(PreparedPlan::new(self.device, label.to_owned(), loaded.identity.clone(), owned, outputs, steps))
+        let problem = Arc::clone(&self.problem);
+        let identity = loaded.identity.clone();
+        Ok(PreparedPlan::new(self.device, problem, label.to_owned(), identity, owned, outputs, steps))
     }
 
     /// Outputs, then workspaces.
     fn allocate(&self, plan: &Plan, outputs: &[OutputSpec]) -> Result<Vec<Owned<G>>> {
         let outputs = outputs.iter().map(|spec| {
             let bytes = (spec.len * spec.dtype.size()) as u64;
-            (format!("output \"{}\"", spec.name), bytes, false)
+            let start = spec.restored_from.map_or(Start::Poisoned, Start::FromInput);
+            (format!("output \"{}\"", spec.name), bytes, start)
         });
         let workspaces = plan.workspaces.iter().enumerate();
-        let workspaces =
-            workspaces.map(|(index, space)| (format!("workspace {index}"), space.bytes, space.counters));
+        let workspaces = workspaces.map(|(index, space)| {
+            let start = if space.counters { Start::Zeroed } else { Start::Poisoned };
+            (format!("workspace {index}"), space.bytes, start)
+        });
         outputs
             .chain(workspaces)
-            .map(|(what, bytes, counters)| Ok(Owned { memory: self.device.allocate(bytes, what)?, counters }))
+            .map(|(what, bytes, start)| Ok(Owned { memory: self.device.allocate(bytes, what)?, start }))
             .collect()
     }
 }
@@ -82,16 +91,21 @@ impl<'a, G: Gpu> StagedOnGpu<'a, G> {
 /// What a plan's buffers stand for.
 struct Binding<'a, G: Gpu> {
     staged: &'a StagedOnGpu<'a, G>,
-    outputs: usize,
+    outputs: &'a [OutputSpec],
     owned: &'a [Owned<G>],
 }
 
 impl<G: Gpu> Binding<'_, G> {
     fn launch(&self, kernel: G::Kernel, launch: &Launch) -> Result<Bound<G>> {
         let arguments =
-            launch.arguments.iter().map(|argument| self.value(*argument)).collect::<Result<_>>()?;
+            launch.arguments.iter().map(|argument| self.value(*argument)).collect::<Result<Vec<_>>>()?;
+        let without = |(argument, value): (&Argument, &Value)| match argument {
+            Argument::Buffer(Buffer::Output(index)) if self.outputs[*index].accumulator => Value::U64(0),
+            _ => *value,
+        };
+        let timed_arguments = launch.arguments.iter().zip(&arguments).map(without).collect();
         let shape = LaunchShape { grid: launch.grid, block: launch.block, shared_bytes: launch.shared_bytes };
-        Ok(Bound::Launch { entry: launch.entry.clone(), kernel, shape, arguments })
+        Ok(Bound::Launch { entry: launch.entry.clone(), kernel, shape, arguments, timed_arguments })
     }
 
     fn value(&self, argument: Argument) -> Result<Value> {
@@ -99,6 +113,7 @@ impl<G: Gpu> Binding<'_, G> {
         match argument {
             Argument::U64(value) => Ok(Value::U64(value)),
             Argument::U32(value) => Ok(Value::U32(value)),
+            Argument::F32(value) => Ok(Value::U32(value.to_bits())),
             Argument::Buffer(Buffer::Input(index)) => {
                 let memory = self.staged.inputs.get(index).ok_or_else(|| self.missing("input", index))?;
                 Ok(Value::U64(gpu.address(memory)))
@@ -111,13 +126,13 @@ impl<G: Gpu> Binding<'_, G> {
 
     /// The index in `owned` of a buffer that may be written.
     fn writable(&self, buffer: Buffer) -> Result<usize> {
-        let workspaces = self.owned.len() - self.outputs;
+        let workspaces = self.owned.len() - self.outputs.len();
         match buffer {
             Buffer::Input(index) => Err(Error::device(format!(
                 "the plan writes to input {index}, which other algorithms read too"
             ))),
-            Buffer::Output(index) if index < self.outputs => Ok(index),
-            Buffer::Workspace(index) if index < workspaces => Ok(self.outputs + index),
+            Buffer::Output(index) if index < self.outputs.len() => Ok(index),
+            Buffer::Workspace(index) if index < workspaces => Ok(self.outputs.len() + index),
             Buffer::Output(index) => Err(self.missing("output", index)),
             Buffer::Workspace(index) => Err(self.missing("workspace", index)),
         }
@@ -127,8 +142,8 @@ impl<G: Gpu> Binding<'_, G> {
         Error::device(format!(
             "the plan refers to {kind} {index}, which does not exist (inputs: {}, outputs: {}, workspaces: {})",
             self.staged.inputs.len(),
-            self.outputs,
-            self.owned.len() - self.outputs
+            self.outputs.len(),
+            self.owned.len() - self.outputs.len()
         ))
     }
 }
@@ -138,14 +153,29 @@ impl<G: Gpu> Staged for StagedOnGpu<'_, G> {
         let workload = &self.problem.workload;
         let plan = (algorithm.plan)(workload, &self.device.target());
         let label = format!("{}/{}", workload.operation.name(), algorithm.name);
-        let outputs = workload.operation.outputs(workload);
+        let outputs = workload.operation.outputs(algorithm, workload);
         Ok(Box::new(self.bind(&label, algorithm.module, &plan, &outputs)?))
     }
 
-    fn read_probe(&self) -> Result<Box<dyn Prepared + '_>> {
-        let grid = [self.device.target().sm_count * PROBE_BLOCKS_PER_SM, 1, 1];
-        let steps = self
-            .problem
+    fn probe(&self, work: Work) -> Result<Probe<'_>> {
+        let blocks = self.device.target().sm_count * PROBE_BLOCKS_PER_SM;
+        let (label, steps, work) = match work {
+            Work::Bytes(_) => ("read probe", self.read_steps(blocks), self.input_bytes()),
+            Work::Flops(_) => ("FMA probe", fma_steps(blocks), fma_work(blocks)),
+        };
+        let sink = Workspace { bytes: 4, counters: false };
+        let plan = Plan { workspaces: vec![sink], steps };
+        Ok(Probe { prepared: Box::new(self.bind(label, &SUPPORT, &plan, &[])?), work })
+    }
+}
+
+impl<G: Gpu> StagedOnGpu<'_, G> {
+    fn input_bytes(&self) -> Work {
+        Work::Bytes(self.problem.inputs.iter().map(|tensor| tensor.bytes().len() as u64).sum())
+    }
+
+    fn read_steps(&self, blocks: u32) -> Vec<Step> {
+        self.problem
             .inputs
             .iter()
             .enumerate()
@@ -155,12 +185,28 @@ impl<G: Gpu> Staged for StagedOnGpu<'_, G> {
                     Argument::U64(tensor.bytes().len() as u64 / PROBE_WORD),
                     Argument::Buffer(Buffer::Workspace(0)),
                 ];
-                let entry = "support_read".to_owned();
-                Step::Launch(Launch { entry, grid, block: [PROBE_THREADS, 1, 1], shared_bytes: 0, arguments })
+                probe_launch("support_read", blocks, arguments)
             })
-            .collect();
-        let sink = Workspace { bytes: 4, counters: false };
-        let plan = Plan { workspaces: vec![sink], steps };
-        Ok(Box::new(self.bind("read probe", &SUPPORT, &plan, &[])?))
+            .collect()
     }
+}
+
+fn fma_steps(blocks: u32) -> Vec<Step> {
+    let arguments = vec![Argument::U32(FMA_ROUNDS), Argument::Buffer(Buffer::Workspace(0))];
+    vec![probe_launch("support_fma", blocks, arguments)]
+}
+
+fn fma_work(blocks: u32) -> Work {
+    let threads = u64::from(blocks) * u64::from(PROBE_THREADS);
+    Work::Flops(2 * FMA_CHAINS * u64::from(FMA_ROUNDS) * threads)
+}
+
+fn probe_launch(entry: &str, blocks: u32, arguments: Vec<Argument>) -> Step {
+    Step::Launch(Launch {
+        entry: entry.to_owned(),
+        grid: [blocks, 1, 1],
+        block: [PROBE_THREADS, 1, 1],
+        shared_bytes: 0,
+        arguments,
+    })
 }

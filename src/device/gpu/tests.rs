@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crate::device::gpu::fixture::{
-    BEYOND, DESTROYS, GREEDY, IDLES, MODULE, NOTHING, UNKNOWN, WRITES, device, problem,
+    BEYOND, DESTROYS, GREEDY, IDLES, MODULE, NOTHING, UNKNOWN, UPDATES, WRITES, device, problem,
 };
 use crate::device::gpu::mock::{Call, FILL_NS, LARGE, LAUNCH_NS, Launched, Mock, launches};
 use crate::device::gpu::{GpuDevice, Stream, Value};
-use crate::device::{Cache, Device};
+use crate::device::{Cache, Device, Probe};
 use crate::error::Result;
+use crate::operation::Work;
 use crate::poison::Poison;
 use crate::tensor::Tensor;
 
@@ -234,7 +235,8 @@ fn what_cannot_be_prepared_or_executed_says_why() {
 fn the_read_probe_reads_every_input_and_has_no_outputs() {
     let (device, mock) = device();
     let staged = device.stage(problem(9)).unwrap();
-    let mut probe = staged.read_probe().unwrap();
+    let Probe { prepared: mut probe, work } = staged.probe(Work::Bytes(1)).unwrap();
+    assert_eq!(work, Work::Bytes(2 * 9 * 4));
     probe.execute(Poison::of_execution(0)).unwrap();
     let launched = launches(&mock.take_calls());
     assert_eq!(launched.len(), 2);
@@ -246,6 +248,47 @@ fn the_read_probe_reads_every_input_and_has_no_outputs() {
     }
     assert_eq!(probe.outputs().unwrap(), []);
     assert_eq!(probe.time(2, Cache::Cold).unwrap(), 4 * Duration::from_nanos(LAUNCH_NS));
+}
+
+#[test]
+fn the_fma_probe_says_what_it_does() {
+    let (device, mock) = device();
+    let staged = device.stage(problem(9)).unwrap();
+    let Probe { prepared: mut probe, work } = staged.probe(Work::Flops(1)).unwrap();
+    probe.execute(Poison::of_execution(0)).unwrap();
+    let [Launched { entry, shape, arguments, .. }] = &launches(&mock.take_calls())[..] else { panic!("one") };
+    assert_eq!((entry.as_str(), shape.grid, shape.block), ("support_fma", [24, 1, 1], [256, 1, 1]));
+    let Value::U32(rounds) = arguments[0] else { panic!("{arguments:?}") };
+    // The chains of a thread, as the committed source has them.
+    let source = include_str!("../../../kernels/support.cu");
+    let chains: u64 = source
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("constexpr u32 FMA_CHAINS = ")?.strip_suffix(';'))
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(work, Work::Flops(2 * chains * u64::from(rounds) * 24 * 256));
+}
+
+#[test]
+fn what_is_updated_in_place_starts_as_its_input_and_accumulators_are_not_timed() {
+    let (device, mock) = device();
+    let staged = device.stage(problem(5)).unwrap();
+    let mut prepared = staged.prepare(&UPDATES).unwrap();
+    let start: Vec<u8> = (100..105).flat_map(|value| (value as f32).to_le_bytes()).collect();
+    for execution in 0..2 {
+        mock.take_calls();
+        prepared.execute(Poison::of_execution(execution)).unwrap();
+        let [Launched { saw, arguments, .. }] = &launches(&mock.take_calls())[..] else { panic!("one") };
+        assert_eq!(saw[0][..20], start[..], "restored before every execution");
+        assert_eq!(arguments[2], Value::U32(0.5f32.to_bits()));
+        assert_ne!(arguments[1], Value::U64(0), "the accumulator is compared");
+    }
+    mock.take_calls();
+    prepared.time(1, Cache::Cold).unwrap();
+    let timed = launches(&mock.take_calls());
+    assert_eq!(timed.last().unwrap().arguments[1], Value::U64(0), "and not timed");
+    assert_ne!(timed.last().unwrap().arguments[0], Value::U64(0));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::workload::{Shape, Workload};
 pub static ALGORITHMS: [Algorithm; 5] = [
     Algorithm {
         name: "fixed_tree",
+        setting: "",
         guarantee: Guarantee::GpuToGpu,
         batch_invariant: true,
         order: "n alone; a row's tree on its columns alone",
@@ -28,6 +29,7 @@ pub static ALGORITHMS: [Algorithm; 5] = [
     },
     Algorithm {
         name: "two_pass",
+        setting: "",
         guarantee: Guarantee::RunToRun,
         batch_invariant: false,
         order: "n and the grid, which follows the SM count",
@@ -40,6 +42,7 @@ pub static ALGORITHMS: [Algorithm; 5] = [
     },
     Algorithm {
         name: "ticket",
+        setting: "",
         guarantee: Guarantee::RunToRun,
         batch_invariant: false,
         order: "n and the grid, which follows the SM count",
@@ -52,6 +55,7 @@ pub static ALGORITHMS: [Algorithm; 5] = [
     },
     Algorithm {
         name: "atomic_block",
+        setting: "",
         guarantee: Guarantee::NotGuaranteed,
         batch_invariant: false,
         order: "arrival of the blocks",
@@ -64,6 +68,7 @@ pub static ALGORITHMS: [Algorithm; 5] = [
     },
     Algorithm {
         name: "atomic_element",
+        setting: "",
         guarantee: Guarantee::NotGuaranteed,
         batch_invariant: false,
         order: "arrival of the elements",
@@ -93,9 +98,10 @@ impl Operation for Reduce {
         &ALGORITHMS
     }
 
-    fn check_shape(&self, shape: &Shape) -> Result<()> {
+    fn shape(&self, text: &str) -> Result<Shape> {
+        let shape = Shape::parse(text)?;
         if shape.extents(["n"]).is_some() || shape.extents(["r", "c"]).is_some() {
-            Ok(())
+            Ok(shape)
         } else {
             Err(Error::input(format!("shape \"{shape}\" does not fit reduce, which takes n=… or r=…;c=…")))
         }
@@ -113,12 +119,12 @@ impl Operation for Reduce {
     fn inputs(&self, workload: &Workload) -> Vec<InputSpec> {
         let (rows, columns) = extents(&workload.shape);
         let period = usize::try_from(columns.max(1)).unwrap_or(usize::MAX);
-        vec![InputSpec { name: "x", len: (rows * columns) as usize, period }]
+        vec![InputSpec::of_workload("x", (rows * columns) as usize, period, workload.dtype)]
     }
 
-    fn outputs(&self, workload: &Workload) -> Vec<OutputSpec> {
+    fn outputs(&self, _: &Algorithm, workload: &Workload) -> Vec<OutputSpec> {
         let (rows, _) = extents(&workload.shape);
-        vec![OutputSpec { name: "sum", len: rows as usize, dtype: Dtype::F32, accumulator: false }]
+        vec![OutputSpec::new("sum", rows as usize, Dtype::F32, 0)]
     }
 
     fn check_shapes(&self) -> Vec<String> {
@@ -149,6 +155,7 @@ impl Operation for Reduce {
         algorithm: &Algorithm,
         workload: &Workload,
         target: &Target,
+        _: &[Tensor],
         reference: &Reference,
     ) -> Vec<Vec<f64>> {
         let depth = (algorithm.depth)(workload, target);

@@ -12,20 +12,11 @@ use crate::input::{Distribution, generate};
 use crate::tensor::Data;
 
 fn workload(shape: &str, dtype: Dtype, input: Distribution, seed: u64) -> Workload {
-    Workload {
-        name: "test".to_owned(),
-        operation: &Reduce,
-        shape: Shape::parse(shape).unwrap(),
-        dtype,
-        input,
-        seed,
-        profiles: Vec::new(),
-        about: String::new(),
-    }
+    Workload { seed, ..Workload::new("test", &Reduce, Reduce.shape(shape).unwrap(), dtype, input) }
 }
 
 fn inputs(workload: &Workload) -> Vec<Tensor> {
-    generate(&Reduce.inputs(workload), workload.dtype, workload.input, workload.seed)
+    generate(&Reduce.inputs(workload), workload.input, workload.seed)
 }
 
 fn algorithm(name: &str) -> &'static Algorithm {
@@ -222,7 +213,7 @@ fn the_reference_is_accurate() {
 /// κ of one algorithm on one workload.
 fn coverage(algorithm: &Algorithm, workload: &Workload, inputs: &[Tensor], sums: &[f32]) -> f64 {
     let reference = Reduce.reference(workload, inputs);
-    let bounds = Reduce.bound(algorithm, workload, &TARGET, &reference).remove(0);
+    let bounds = Reduce.bound(algorithm, workload, &TARGET, inputs, &reference).remove(0);
     let values = &reference.outputs[0].values;
     let each = values.iter().zip(bounds).zip(sums).map(|((value, bound), sum)| {
         let error = (f64::from(*sum) - value).abs();
@@ -293,6 +284,7 @@ fn check_plan(plan: &Plan, ptx: &str, what: &str) {
                 }
                 Argument::U64(_) => ".u64".to_owned(),
                 Argument::U32(_) => ".u32".to_owned(),
+                Argument::F32(_) => ".f32".to_owned(),
             })
             .collect();
         assert_eq!(types, signature(ptx, &launch.entry), "{what}: {}", launch.entry);

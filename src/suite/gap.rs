@@ -1,0 +1,80 @@
+//! Gaps: one output of an algorithm's first execution against that of another way, or against the
+//! reference. They explain differences that are no matter of repetition, so they claim nothing.
+
+use crate::divergence::divergence;
+use crate::error::Result;
+use crate::guarantee::Guarantee;
+use crate::measurement::Measurement;
+use crate::operation::{Algorithm, Gap, Target};
+use crate::perturbation::Perturbation;
+use crate::suite::case::Case;
+use crate::suite::observe;
+use crate::suite::{Participant, row};
+use crate::tensor::Tensor;
+use crate::verdict::Verdict;
+use crate::workload::Workload;
+
+/// A gap's row with its key and nothing observed.
+pub fn blank(device: &str, workload: &Workload, algorithm: &Algorithm, gap: &Gap) -> Measurement {
+    Measurement {
+        setting: workload.setting.and(&gap.setting()),
+        guarantee: Guarantee::NotGuaranteed,
+        batch_invariant: false,
+        ..row::blank(device, workload, algorithm, Perturbation::Repeat)
+    }
+}
+
+/// Compares what `gap` names and fills `row`. `None`: a way that it needs is not measured in this run.
+pub fn measure(
+    gap: &Gap,
+    case: &Case,
+    target: &Target,
+    participants: &mut [Participant],
+    mut row: Measurement,
+) -> Option<Measurement> {
+    let mut of = |name: &str| {
+        let participant = participants.iter_mut().find(|participant| participant.algorithm.name == name)?;
+        Some((participant.algorithm, first_output(participant, gap.output)))
+    };
+    let (algorithm, ours) = of(gap.algorithm)?;
+    let yardstick = match gap.against {
+        Some(name) => of(name)?.1,
+        None => case
+            .checker(algorithm, target)
+            .rounded(gap.output)
+            .ok_or_else(|| format!("there is no reference of {}", gap.output)),
+    };
+    match ours.and_then(|ours| Ok((ours, yardstick?))) {
+        Ok((ours, yardstick)) => fill(&mut row, &yardstick, &ours),
+        Err(reason) => row.remark(&reason),
+    }
+    Some(row)
+}
+
+/// The output called `name` of an undisturbed execution; or why there is none.
+fn first_output(participant: &mut Participant, name: &str) -> std::result::Result<Tensor, String> {
+    let algorithm = participant.algorithm.name;
+    let Some(prepared) = participant.prepared.as_mut().filter(|_| participant.outcomes.iter().all(holds))
+    else {
+        return Err(format!("{algorithm} was skipped or failed"));
+    };
+    let output = |outputs: &[Tensor]| outputs.iter().find(|output| output.name == name).cloned();
+    let executed: Result<_> = observe::execute(&mut **prepared, 0).map(output);
+    executed
+        .map_err(|error| format!("{algorithm}: {error}"))?
+        .ok_or_else(|| format!("{algorithm} has no output {name}"))
+}
+
+fn holds((_, outcome): &(Perturbation, observe::Outcome)) -> bool {
+    matches!(outcome.verdict(), Verdict::Same | Verdict::Differs)
+}
+
+fn fill(row: &mut Measurement, yardstick: &Tensor, ours: &Tensor) {
+    let found = divergence(yardstick, ours);
+    let differs = found.differing > 0;
+    row.verdict = if differs { Verdict::Differs } else { Verdict::Same };
+    row.comparisons = Some(1);
+    row.differing = Some(u64::from(differs));
+    row.distinct = Some(1 + u64::from(differs));
+    row::fill_divergence(row, &found);
+}
