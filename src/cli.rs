@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::peer::PeerName;
 use crate::workload::Profile;
 
 /// Do your kernels give the same bits again, how far do they drift, and what does sameness cost?
@@ -69,6 +70,12 @@ pub struct RunFlags {
     /// Go on with an interrupted run, given the same flags
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
+    /// Measure somebody else's code beside ours, on the CPU
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub peer: Option<PeerName>,
+    /// The Python that a peer runs in
+    #[arg(long, value_name = "PATH", default_value = "python3", requires = "peer")]
+    pub python: PathBuf,
     /// What to print on stdout
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

@@ -13,6 +13,7 @@
 //! | [`workload`], [`input`] | what is measured, on which numbers |
 //! | [`operation`] | what is computed: tables of algorithms, launch plans, twins, references |
 //! | [`device`] | where it runs: the CPU's twins, a GPU's kernels |
+//! | [`peer`] | somebody else's code on the same inputs |
 //! | [`suite`] | executing, comparing, timing: from workloads to rows |
 //! | [`digest`], [`divergence`], [`statistics`], [`timing`] | the metrics |
 //! | [`measurement`], [`results`], [`environment`] | rows and the folder they are kept in |
@@ -30,6 +31,7 @@ pub mod guarantee;
 pub mod input;
 pub mod measurement;
 pub mod operation;
+pub mod peer;
 pub mod perturbation;
 pub mod poison;
 pub mod report;

@@ -54,6 +54,11 @@ pub trait Operation: Sync {
         None
     }
 
+    /// Ways of others that can be measured beside its algorithms.
+    fn peers(&self) -> &'static [PeerWay] {
+        &[]
+    }
+
     /// Comparisons of one way with another, or with the reference, that explain differences which
     /// are no matter of repetition.
     fn gaps(&self) -> &'static [Gap] {
@@ -112,6 +117,21 @@ impl std::fmt::Debug for Algorithm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
+}
+
+/// A way of somebody else's to compute an operation: nothing is known of its order of operations.
+#[derive(Debug)]
+pub struct PeerWay {
+    /// Whose code: the engine in rows.
+    pub engine: &'static str,
+    /// Its name within the operation.
+    pub name: &'static str,
+    /// Whether it uses all the threads that it is given; otherwise one.
+    pub threaded: bool,
+    /// The algorithm whose outputs it has too, and whose bound holds in any order of operations.
+    pub like: &'static Algorithm,
+    /// The input types that it takes.
+    pub dtypes: &'static [Dtype],
 }
 
 /// What a plan depends on besides the workload.

@@ -13,6 +13,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 pub mod verify;
+mod way;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -29,12 +30,22 @@ use crate::timing::{self, Budget, Samples};
 use crate::verdict::Verdict;
 use crate::workload::{Profile, Workload};
 
+use crate::peer::Peer;
 use case::Case;
 use observe::{Observer, Outcome};
 use row::Timed;
+use way::Way;
 
+/// A row of one of our own algorithms with nothing observed, for tests of what reads rows.
 #[cfg(test)]
-pub(crate) use row::blank as blank_row;
+pub(crate) fn blank_row(
+    device: &str,
+    workload: &Workload,
+    algorithm: &'static Algorithm,
+    perturbation: Perturbation,
+) -> Measurement {
+    row::blank(device, workload, &Way::own(algorithm), perturbation)
+}
 
 /// What a run measures.
 pub struct Options {
@@ -50,11 +61,20 @@ pub struct Options {
     pub filter: Option<Regex>,
     /// A remark on every row, for instance `shared`.
     pub remark: Option<String>,
+    /// Others whose ways are measured too.
+    pub peers: Vec<Peer>,
 }
 
 impl Options {
-    fn wants(&self, workload: &Workload, algorithm: &Algorithm) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.is_match(&label(workload, algorithm)))
+    fn wants(&self, workload: &Workload, name: &str) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.is_match(&label(workload, name)))
+    }
+
+    /// The ways of a workload that are to be measured.
+    fn ways(&self, workload: &Workload) -> Vec<Way<'_>> {
+        let mut ways = Way::all(workload, &self.peers);
+        ways.retain(|way| self.wants(workload, way.name));
+        ways
     }
 }
 
@@ -63,10 +83,7 @@ impl Options {
 /// # Errors
 /// Names the filter.
 pub fn check_filter(workloads: &[Workload], options: &Options) -> Result<()> {
-    let any = |workload: &Workload| {
-        workload.operation.algorithms().iter().any(|algorithm| options.wants(workload, algorithm))
-    };
-    if workloads.iter().any(any) {
+    if workloads.iter().any(|workload| !options.ways(workload).is_empty()) {
         return Ok(());
     }
     let filter = options.filter.as_ref().map_or("", |filter| filter.as_str());
@@ -117,16 +134,16 @@ pub struct RunIdentity {
 /// One workload's part of a run.
 struct Job<'a> {
     workload: &'a Workload,
-    algorithms: Vec<&'static Algorithm>,
+    ways: Vec<Way<'a>>,
 }
 
-/// What canaries showed: by job, algorithm with its setting, and perturbation.
-type Canaries = HashMap<(usize, [&'static str; 2], Perturbation), Outcome>;
+/// What canaries showed: by job, way and perturbation.
+type Canaries = HashMap<(usize, [String; 3], Perturbation), Outcome>;
 
-/// An algorithm of a job on its way to rows.
+/// A way of a job, from being prepared to its rows.
 struct Participant<'a> {
-    algorithm: &'static Algorithm,
-    /// `None` where the algorithm was skipped or refused.
+    way: Way<'a>,
+    /// `None` where the way was skipped or refused.
     prepared: Option<Box<dyn Prepared + 'a>>,
     outcomes: Vec<(Perturbation, Outcome)>,
     timed: Option<Timed>,
@@ -156,15 +173,14 @@ impl<'a> Suite<'a> {
     ) -> Result<Self> {
         let name = device.name();
         let done: HashSet<&str> = earlier.iter().map(|row| row.row_id.as_str()).collect();
-        let is_done = |workload: &Workload, algorithm: &Algorithm| {
-            let id = |&perturbation| row::blank(&name, workload, algorithm, perturbation).id();
+        let is_done = |workload: &Workload, way: &Way| {
+            let id = |&perturbation| row::blank(&name, workload, way, perturbation).id();
             options.perturbations.iter().map(id).all(|id| done.contains(id.as_str()))
         };
         check_filter(workloads, options)?;
         let mut jobs = Vec::new();
         for workload in workloads {
-            let all = workload.operation.algorithms().iter();
-            let mut algorithms: Vec<_> = all.filter(|algorithm| options.wants(workload, algorithm)).collect();
+            let mut ways = options.ways(workload);
             // What a missing gap compares is executed again.
             let missing: HashSet<&str> = gaps_of(workload, options)
                 .filter(|(algorithm, gap)| {
@@ -173,14 +189,19 @@ impl<'a> Suite<'a> {
                 .flat_map(|(_, gap)| [Some(gap.algorithm), gap.against])
                 .flatten()
                 .collect();
-            algorithms.retain(|algorithm| missing.contains(algorithm.name) || !is_done(workload, algorithm));
-            if !algorithms.is_empty() {
-                jobs.push(Job { workload, algorithms });
+            ways.retain(|way| missing.contains(way.name) || !is_done(workload, way));
+            if !ways.is_empty() {
+                jobs.push(Job { workload, ways });
             }
         }
         let powerful = earlier
             .iter()
-            .filter(|row| row.device == name && !row.is_gap() && is_moving_canary(row.guarantee, row.verdict))
+            .filter(|row| {
+                row.device == name
+                    && !row.is_gap()
+                    && row.engine == way::OWN
+                    && is_moving_canary(row.guarantee, row.verdict)
+            })
             .filter_map(|row| Some((crate::operation::find(&row.operation).ok()?.name(), row.perturbation)))
             .collect();
         Ok(Self { device, options, identity, jobs, powerful })
@@ -188,7 +209,7 @@ impl<'a> Suite<'a> {
 
     /// How many workloads and distinct algorithms are still to be measured.
     pub fn size(&self) -> (usize, usize) {
-        let names = |job: &Job| job.algorithms.iter().map(|a| a.name).collect::<Vec<_>>();
+        let names = |job: &Job| job.ways.iter().map(|way| way.name).collect::<Vec<_>>();
         let algorithms: HashSet<_> = self
             .jobs
             .iter()
@@ -236,8 +257,7 @@ impl<'a> Suite<'a> {
         canaries: &mut Canaries,
         listener: &mut dyn Listener,
     ) -> Result<()> {
-        let is_canary = |algorithm: &&Algorithm| algorithm.guarantee == Guarantee::NotGuaranteed;
-        let selected: Vec<_> = job.algorithms.iter().copied().filter(is_canary).collect();
+        let selected: Vec<_> = job.ways.iter().filter(|way| way.is_canary()).collect();
         if selected.is_empty()
             || case::reason_to_skip(self.device, job.workload, self.options.profile).is_some()
         {
@@ -246,14 +266,12 @@ impl<'a> Suite<'a> {
         let case = Case::new(job.workload);
         // A refusal is met again, and reported, when the job itself runs.
         let Ok(staged) = self.device.stage(Arc::clone(&case.problem)) else { return Ok(()) };
-        for algorithm in selected {
-            for (perturbation, outcome) in
-                self.participate(&case, &*staged, algorithm, None, listener)?.outcomes
-            {
-                if is_moving_canary(algorithm.guarantee, outcome.verdict()) {
+        for way in selected {
+            for (perturbation, outcome) in self.participate(&case, &*staged, way, None, listener)?.outcomes {
+                if is_moving_canary(way.guarantee, outcome.verdict()) {
                     self.powerful.insert((job.workload.operation.name(), perturbation));
                 }
-                canaries.insert((index, [algorithm.name, algorithm.setting], perturbation), outcome);
+                canaries.insert((index, way.key(), perturbation), outcome);
             }
         }
         Ok(())
@@ -275,14 +293,14 @@ impl<'a> Suite<'a> {
             Err(error) => return self.write_without_case(job, &Outcome::Failed(error.to_string()), listener),
         };
         let mut participants = Vec::new();
-        for &algorithm in &job.algorithms {
+        for way in &job.ways {
             let known = self
                 .options
                 .perturbations
                 .iter()
-                .map(|&p| Some((p, canaries.remove(&(index, [algorithm.name, algorithm.setting], p))?)))
+                .map(|&p| Some((p, canaries.remove(&(index, way.key(), p))?)))
                 .collect();
-            participants.push(self.participate(&case, &*staged, algorithm, known, listener)?);
+            participants.push(self.participate(&case, &*staged, way, known, listener)?);
         }
         self.time(job.workload.operation.work(job.workload), &*staged, &mut participants, listener)?;
         let gaps = self.gaps(job, &case, &mut participants);
@@ -290,7 +308,7 @@ impl<'a> Suite<'a> {
             let identity =
                 participant.prepared.as_ref().map(|prepared| prepared.kernel()).unwrap_or_default();
             for (perturbation, outcome) in participant.outcomes {
-                let mut row = self.begin_row(job.workload, participant.algorithm, perturbation);
+                let mut row = self.begin_row(job.workload, &participant.way, perturbation);
                 row.input_digest = case.input_digest.to_string();
                 row.kernel.clone_from(&identity.kernel);
                 row.cubin.clone_from(&identity.cubin);
@@ -318,23 +336,27 @@ impl<'a> Suite<'a> {
         rows
     }
 
-    /// Prepares an algorithm and executes it under every perturbation, unless that is `known` already.
+    /// Prepares a way and executes it under every perturbation, unless that is `known` already.
     fn participate<'s>(
         &self,
         case: &Case,
         staged: &'s dyn Staged,
-        algorithm: &'static Algorithm,
+        way: &Way<'a>,
         known: Option<Vec<(Perturbation, Outcome)>>,
         listener: &mut dyn Listener,
-    ) -> Result<Participant<'s>> {
+    ) -> Result<Participant<'s>>
+    where
+        'a: 's,
+    {
+        let algorithm = way.algorithm;
         let without = |outcome: Outcome| {
             let outcomes = self.options.perturbations.iter().map(|&p| (p, outcome.clone())).collect();
-            Ok(Participant { algorithm, prepared: None, outcomes, timed: None })
+            Ok(Participant { way: way.clone(), prepared: None, outcomes, timed: None })
         };
-        if let Some(reason) = case.reason_to_skip(self.device, algorithm, self.options.profile) {
+        if let Some(reason) = case.reason_to_skip(self.device, way, self.options.profile) {
             return without(Outcome::Skipped(reason));
         }
-        let mut prepared = match staged.prepare(algorithm) {
+        let mut prepared = match way.prepare(case, staged) {
             Ok(prepared) => prepared,
             Err(error) => return without(Outcome::Failed(error.to_string())),
         };
@@ -355,7 +377,7 @@ impl<'a> Suite<'a> {
                 outcomes
             }
         };
-        Ok(Participant { algorithm, prepared: Some(prepared), outcomes, timed: None })
+        Ok(Participant { way: way.clone(), prepared: Some(prepared), outcomes, timed: None })
     }
 
     /// Times all that ran without failing together, beside the probe of the device's limit.
@@ -401,22 +423,17 @@ impl<'a> Suite<'a> {
     }
 
     fn write_without_case(&self, job: &Job, outcome: &Outcome, listener: &mut dyn Listener) -> Result<()> {
-        for &algorithm in &job.algorithms {
+        for way in &job.ways {
             for &perturbation in &self.options.perturbations {
-                let row = self.begin_row(job.workload, algorithm, perturbation);
+                let row = self.begin_row(job.workload, way, perturbation);
                 self.write(job.workload, row, outcome, None, listener)?;
             }
         }
         Ok(())
     }
 
-    fn begin_row(
-        &self,
-        workload: &Workload,
-        algorithm: &Algorithm,
-        perturbation: Perturbation,
-    ) -> Measurement {
-        self.signed(row::blank(&self.device.name(), workload, algorithm, perturbation))
+    fn begin_row(&self, workload: &Workload, way: &Way, perturbation: Perturbation) -> Measurement {
+        self.signed(row::blank(&self.device.name(), workload, way, perturbation))
     }
 
     /// Puts what every row of this run says into `row`.
@@ -476,8 +493,7 @@ fn gaps_of<'a>(
     options: &'a Options,
 ) -> impl Iterator<Item = (&'static Algorithm, &'static Gap)> + 'a {
     let wanted = |name: &str| {
-        let named =
-            |algorithm: &&'static Algorithm| algorithm.name == name && options.wants(workload, algorithm);
+        let named = |algorithm: &&'static Algorithm| algorithm.name == name && options.wants(workload, name);
         workload.operation.algorithms().iter().find(named)
     };
     let measured = options.perturbations.contains(&Perturbation::Repeat);
@@ -497,6 +513,6 @@ fn is_moving_canary(guarantee: Guarantee, verdict: Verdict) -> bool {
 }
 
 /// What a filter is matched against.
-pub fn label(workload: &Workload, algorithm: &Algorithm) -> String {
-    format!("{}/{} {}", workload.operation.name(), algorithm.name, workload.name)
+pub fn label(workload: &Workload, way: &str) -> String {
+    format!("{}/{way} {}", workload.operation.name(), workload.name)
 }

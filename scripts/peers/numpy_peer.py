@@ -1,107 +1,149 @@
-#!/usr/bin/env python3
-"""Compares numpy.sum with this program's reduce/fixed_tree: f32, 2^26 elements, one thread each, the same bytes.
+"""numpy as a peer: computes what `samebits run --peer numpy` asks for, on the same inputs.
 
-    python3 -m venv .cache/peers
-    .cache/peers/bin/pip install numpy
-    .cache/peers/bin/python scripts/peers/numpy_peer.py [--rounds 5]
+Started by samebits, which speaks JSON, a line per question and answer, and hands arrays over as raw files:
 
-The program's side is criterion's bench `self_speed`. The two take turns, so that a machine that grows slower or
-faster meanwhile disturbs both; each round gives one ratio, and the median of these is the answer. numpy.sum uses
-one thread; its pairwise sum is another order of additions, so the two results differ in their last bits.
+    {"do": "hello"}                              -> {"version": ...}
+    {"do": "prepare", "id", "operation", "way", "shape", "setting", "inputs": {name: [file, dtype]}}  -> {}
+    {"do": "execute", "id", "outputs": {name: file}}  -> {}
+    {"do": "time", "id", "iterations"}           -> {"ns": ...}, the asking left out
+    {"do": "forget", "id"}                       -> {}
+
+An answer {"error": ...} is one line for the user.
 """
 
-import argparse
 import json
-import pathlib
-import re
-import statistics
-import subprocess
+import signal
 import sys
 import time
 
 try:
     import numpy
 except ImportError:
-    sys.exit("numpy_peer: numpy is missing: python3 -m venv .cache/peers && .cache/peers/bin/pip install numpy")
+    numpy = None
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-ELEMENTS = 1 << 26
-BENCH = "fixed_tree 2^26 f32, 1 threads/fixed_tree"
-CARGO = ["cargo", "bench", "--locked", "--features", "self-bench", "--bench", "self_speed", "--"]
+DTYPES = {"f16": "<f2", "f32": "<f4"}
 
 
-def mix(z):
-    z = (z ^ (z >> numpy.uint64(30))) * numpy.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> numpy.uint64(27))) * numpy.uint64(0x94D049BB133111EB)
-    return z ^ (z >> numpy.uint64(31))
+def pairs(text):
+    return dict(part.split("=", 1) for part in text.split(";") if part)
 
 
-def inputs(seed):
-    """The bench's inputs: the distribution `normal` of src/input.rs, bit for bit."""
-    key = mix(numpy.array([seed], numpy.uint64) ^ mix(numpy.array([0], numpy.uint64)))
-    x = numpy.empty(ELEMENTS, numpy.float32)
-    for start in range(0, ELEMENTS, 1 << 20):
-        counter = numpy.arange(start, start + (1 << 20), dtype=numpy.uint64) * numpy.uint64(6)
-        total = numpy.zeros(1 << 20, numpy.int64)
-        for word in range(6):
-            bits = mix(key + (counter + numpy.uint64(word)) * numpy.uint64(0x9E3779B97F4A7C15))
-            total += ((bits & numpy.uint64(0xFFFFFFFF)) + (bits >> numpy.uint64(32))).astype(numpy.int64)
-        x[start : start + (1 << 20)] = (total - 6 * 0xFFFFFFFF).astype(numpy.float32) * numpy.float32(2.0**-32)
-    return x
+def reduce_sum(shape, setting, x):
+    rows = x.reshape(int(shape.get("r", 1)), -1) if x.size else numpy.zeros((int(shape.get("r", 1)), 0), x.dtype)
+    return lambda: {"sum": rows.sum(axis=1, dtype=numpy.float32)}
 
 
-def numpy_ns(x, seconds=3.0):
-    """The median of numpy's times over about as long as criterion measures."""
-    samples, end = [], time.perf_counter() + seconds
-    x.sum()
-    while time.perf_counter() < end:
-        start = time.perf_counter_ns()
-        x.sum()
-        samples.append(time.perf_counter_ns() - start)
-    return statistics.median(samples)
+def matmul(shape, setting, a, b):
+    m, n, k = (int(shape[key]) for key in "mnk")
+    a = a.reshape(k, m).T if shape.get("ta") == "1" else a.reshape(m, k)
+    b = b.reshape(n, k).T if shape.get("tb") == "1" else b.reshape(k, n)
+    return lambda: {"c": a @ b}
 
 
-def program_ns(criterion):
-    """The median that criterion finds, from the file that this very run wrote."""
-    before = time.time()
-    done = subprocess.run([*CARGO, f"^{re.escape(BENCH)}$"], cwd=ROOT, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True)
-    if done.returncode != 0:
-        sys.exit(f"numpy_peer: cargo bench failed:\n{done.stdout[-2000:]}")
-    for about in criterion.glob("**/new/benchmark.json"):
-        estimates = about.with_name("estimates.json")
-        if json.loads(about.read_text())["full_id"] == BENCH and estimates.stat().st_mtime >= before - 1:
-            return json.loads(estimates.read_text())["median"]["point_estimate"]
-    sys.exit(f"numpy_peer: no new estimate of \"{BENCH}\" in {criterion}")
+def normalised(x, mean, variance, epsilon, weight, bias):
+    """The formula as its users write it; f32 throughout, stored in the type of x."""
+    by_channel = (1, -1, 1, 1)
+    inverse = (1 / numpy.sqrt(variance + epsilon)).astype(numpy.float32)
+    wide = (x - mean.reshape(by_channel)) * (inverse * weight).reshape(by_channel) + bias.reshape(by_channel)
+    return wide, inverse
 
 
-def target_directory():
-    metadata = subprocess.run(["cargo", "metadata", "--locked", "--no-deps", "--format-version", "1"], cwd=ROOT,
-                              stdout=subprocess.PIPE, check=True)
-    return pathlib.Path(json.loads(metadata.stdout)["target_directory"])
+def batch_norm_inputs(shape, setting, x):
+    x = x.reshape([int(shape[key]) for key in "nchw"])
+    return x, numpy.float32(setting.get("epsilon", 1e-5)), numpy.float32(setting.get("momentum", 0.1))
+
+
+def batch_norm_train(shape, setting, x, weight, bias, running_mean, running_var):
+    x, epsilon, momentum = batch_norm_inputs(shape, setting, x)
+    count = x.size // max(x.shape[1], 1)
+
+    def run():
+        wide = x.astype(numpy.float32, copy=False)
+        mean, variance = wide.mean(axis=(0, 2, 3)), wide.var(axis=(0, 2, 3))
+        y, inverse = normalised(wide, mean, variance, epsilon, weight, bias)
+        unbiased = variance * numpy.float32(count / (count - 1))
+        return {
+            "y": y.astype(x.dtype, copy=False),
+            "y32": y,
+            "saved_mean": mean,
+            "saved_invstd": inverse,
+            "running_mean": (1 - momentum) * running_mean + momentum * mean,
+            "running_var": (1 - momentum) * running_var + momentum * unbiased,
+        }
+
+    return run
+
+
+def batch_norm_eval(shape, setting, x, weight, bias, running_mean, running_var):
+    x, epsilon, _ = batch_norm_inputs(shape, setting, x)
+
+    def run():
+        y, _ = normalised(x.astype(numpy.float32, copy=False), running_mean, running_var, epsilon, weight, bias)
+        return {"y": y.astype(x.dtype, copy=False), "y32": y}
+
+    return run
+
+
+WAYS = {
+    ("reduce", "sum"): reduce_sum,
+    ("matmul", "matmul"): matmul,
+    ("batch_norm", "formula_train"): batch_norm_train,
+    ("batch_norm", "formula_eval"): batch_norm_eval,
+}
+
+
+def prepare(question):
+    way = WAYS.get((question["operation"], question["way"]))
+    if way is None:
+        raise ValueError(f"no way \"{question['way']}\" for {question['operation']}")
+    inputs = {name: numpy.fromfile(path, DTYPES[dtype]) for name, (path, dtype) in question["inputs"].items()}
+    return way(pairs(question["shape"]), pairs(question["setting"]), **inputs)
+
+
+def execute(run, files):
+    outputs = run()
+    for name, path in files.items():
+        outputs[name].tofile(path)
+    return {}
+
+
+def timed(run, iterations):
+    start = time.perf_counter_ns()
+    for _ in range(iterations):
+        run()
+    return {"ns": time.perf_counter_ns() - start}
+
+
+def answer(question, prepared):
+    if numpy is None:
+        return {"error": f"{sys.executable} has no numpy: run {sys.executable} -m pip install numpy"}
+    match question["do"]:
+        case "hello":
+            return {"version": numpy.__version__}
+        case "prepare":
+            prepared[question["id"]] = prepare(question)
+            return {}
+        case "execute":
+            return execute(prepared[question["id"]], question["outputs"])
+        case "time":
+            return timed(prepared[question["id"]], question["iterations"])
+        case "forget":
+            prepared.pop(question["id"], None)
+            return {}
+        case other:
+            return {"error": f"unknown question {other}"}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how many rounds (default: 5)")
-    rounds = max(1, parser.parse_args().rounds)
-    criterion = target_directory() / "criterion"
-    print("generating the inputs, compiling the bench", file=sys.stderr)
-    x = inputs(1)
-    program_ns(criterion)
-
-    print("round  numpy.sum   fixed_tree  numpy's time / fixed_tree's")
-    ratios = []
-    for number in range(1, rounds + 1):
-        # Whoever comes first in a round takes turns as well.
-        if number % 2:
-            theirs, ours = numpy_ns(x), program_ns(criterion)
-        else:
-            ours, theirs = program_ns(criterion), numpy_ns(x)
-        ratios.append(theirs / ours)
-        print(f"{number:5}  {theirs / 1e6:6.2f} ms  {ours / 1e6:8.2f} ms  {ratios[-1]:.3f}", flush=True)
-    print(f"numpy {numpy.__version__}: fixed_tree is {statistics.median(ratios):.3f} times as fast "
-          f"({min(ratios):.3f} to {max(ratios):.3f} over {rounds} rounds), one thread each, 2^26 f32")
+    # Ctrl-C belongs to samebits, which ends this program when it has kept its rows.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    prepared = {}
+    for line in sys.stdin:
+        try:
+            said = answer(json.loads(line), prepared)
+        except Exception as error:  # Whatever it is, it is an answer.
+            said = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
+        print(json.dumps(said), flush=True)
 
 
 if __name__ == "__main__":

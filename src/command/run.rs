@@ -12,10 +12,12 @@ use regex::RegexBuilder;
 
 use crate::cli::{Format, RunFlags};
 use crate::command::{End, print, say};
+use crate::device::Device;
 use crate::device::select::{Selected, select};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::measurement::{Measurement, Writer};
+use crate::peer::Peer;
 use crate::perturbation::Perturbation;
 use crate::report::{markdown, terminal};
 use crate::results::{self, Folder};
@@ -33,11 +35,12 @@ const DEFAULT_WIDTH: usize = 120;
 /// # Errors
 /// Wrong flags, a device that is not there, a folder that cannot be used.
 pub fn run(flags: &RunFlags) -> Result<End> {
-    let options = options(flags)?;
+    let mut options = options(flags)?;
     let workloads = workloads(flags)?;
+    let Selected { devices, remark } = select(&flags.device, flags.shared)?;
+    options.peers = peers(flags, &devices)?;
     // Before a folder is made: a filter that matches nothing leaves none behind.
     check_filter(&workloads, &options)?;
-    let Selected { devices, remark } = select(&flags.device, flags.shared)?;
     let environment = Environment::collect(&devices);
     let names: Vec<String> = devices.iter().map(|device| device.name()).collect();
     let (store, earlier) = Store::open(flags, &names.join("-"), &environment)?;
@@ -111,7 +114,21 @@ fn options(flags: &RunFlags) -> Result<Options> {
         timing: (!flags.no_timing).then_some(Budget { cap, precision: 0.01 }),
         filter: filter.transpose()?,
         remark: flags.shared.then(|| "shared".to_owned()),
+        peers: Vec::new(),
     })
+}
+
+/// Starts the peer that `--peer` names, with as many threads as the twins have.
+fn peers(flags: &RunFlags, devices: &[Box<dyn Device>]) -> Result<Vec<Peer>> {
+    let Some(name) = flags.peer else { return Ok(Vec::new()) };
+    let threads: Option<Vec<u32>> = devices.iter().map(|device| device.facts().threads).collect();
+    match threads.as_deref() {
+        Some(&[threads]) => Ok(vec![Peer::start(name, &flags.python, threads as usize)?]),
+        _ => Err(Error::input(format!(
+            "--peer {} computes on the CPU: give --device cpu with it",
+            name.engine()
+        ))),
+    }
 }
 
 /// `1%` or `0.01`.

@@ -7,6 +7,7 @@ use crate::digest::{Digest, digest};
 use crate::input::generate;
 use crate::operation::{Algorithm, OutputSpec, Reference, Target, Work};
 use crate::suite::check::Checker;
+use crate::suite::way::Way;
 use crate::workload::{Profile, Workload};
 
 /// A workload with inputs and reference.
@@ -36,15 +37,10 @@ impl Case {
         Checker::new(&self.reference, operation.outputs(algorithm, workload), bounds)
     }
 
-    /// Why `algorithm` is not executed on this workload, if so.
-    pub fn reason_to_skip(
-        &self,
-        device: &dyn Device,
-        algorithm: &Algorithm,
-        profile: Profile,
-    ) -> Option<String> {
-        let workload = &self.problem.workload;
-        if !algorithm.dtypes.contains(&workload.dtype) {
+    /// Why `way` is not executed on this workload, if so.
+    pub fn reason_to_skip(&self, device: &dyn Device, way: &Way, profile: Profile) -> Option<String> {
+        let (workload, algorithm) = (&self.problem.workload, way.algorithm);
+        if !way.dtypes().contains(&workload.dtype) {
             return Some(format!("takes no {}", workload.dtype));
         }
         if let Some(range) = &self.reference.range {
@@ -55,7 +51,7 @@ impl Case {
         }
         let elements = workload.shape.elements().unwrap_or(u64::MAX);
         let limit = device.limits(profile).contended_elements;
-        (algorithm.contended && elements > limit).then(|| {
+        (way.is_own() && algorithm.contended && elements > limit).then(|| {
             format!("contended: more than {limit} elements take too long in profile {}", profile.name())
         })
     }

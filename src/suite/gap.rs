@@ -9,18 +9,19 @@ use crate::operation::{Algorithm, Gap, Target};
 use crate::perturbation::Perturbation;
 use crate::suite::case::Case;
 use crate::suite::observe;
+use crate::suite::way::Way;
 use crate::suite::{Participant, row};
 use crate::tensor::Tensor;
 use crate::verdict::Verdict;
 use crate::workload::Workload;
 
 /// A gap's row with its key and nothing observed.
-pub fn blank(device: &str, workload: &Workload, algorithm: &Algorithm, gap: &Gap) -> Measurement {
+pub fn blank(device: &str, workload: &Workload, algorithm: &'static Algorithm, gap: &Gap) -> Measurement {
     Measurement {
         setting: workload.setting.and(&gap.setting()),
         guarantee: Guarantee::NotGuaranteed,
         batch_invariant: false,
-        ..row::blank(device, workload, algorithm, Perturbation::Repeat)
+        ..row::blank(device, workload, &Way::own(algorithm), Perturbation::Repeat)
     }
 }
 
@@ -33,8 +34,10 @@ pub fn measure(
     mut row: Measurement,
 ) -> Option<Measurement> {
     let mut of = |name: &str| {
-        let participant = participants.iter_mut().find(|participant| participant.algorithm.name == name)?;
-        Some((participant.algorithm, first_output(participant, gap.output)))
+        let participant = participants
+            .iter_mut()
+            .find(|participant| participant.way.is_own() && participant.way.name == name)?;
+        Some((participant.way.algorithm, first_output(participant, gap.output)))
     };
     let (algorithm, ours) = of(gap.algorithm)?;
     let yardstick = match gap.against {
@@ -53,7 +56,7 @@ pub fn measure(
 
 /// The output called `name` of an undisturbed execution; or why there is none.
 fn first_output(participant: &mut Participant, name: &str) -> std::result::Result<Tensor, String> {
-    let algorithm = participant.algorithm.name;
+    let algorithm = participant.way.name;
     let Some(prepared) = participant.prepared.as_mut().filter(|_| participant.outcomes.iter().all(holds))
     else {
         return Err(format!("{algorithm} was skipped or failed"));

@@ -3,23 +3,19 @@
 use crate::divergence::Divergence;
 use crate::error::Error;
 use crate::measurement::{Measurement, SCHEMA};
-use crate::operation::{Algorithm, Work};
+use crate::operation::Work;
 use crate::perturbation::Perturbation;
 use crate::statistics::{Median, p_upper_95};
 use crate::suite::observe::{Observation, Outcome};
+use crate::suite::way::Way;
 use crate::tensor::Dtype;
 use crate::timing::Samples;
 use crate::verdict::Verdict;
 use crate::workload::Workload;
 
 /// A row with its key and nothing observed.
-pub fn blank(
-    device: &str,
-    workload: &Workload,
-    algorithm: &Algorithm,
-    perturbation: Perturbation,
-) -> Measurement {
-    let outputs = workload.operation.outputs(algorithm, workload);
+pub fn blank(device: &str, workload: &Workload, way: &Way, perturbation: Perturbation) -> Measurement {
+    let outputs = workload.operation.outputs(way.algorithm, workload);
     Measurement {
         schema: SCHEMA,
         row_id: String::new(),
@@ -28,12 +24,12 @@ pub fn blank(
         environment: String::new(),
         device: device.to_owned(),
         device_kind: String::new(),
-        engine: "samebits".to_owned(),
-        setting: workload.setting.and(algorithm.setting),
+        engine: way.engine.to_owned(),
+        setting: workload.setting.and(&way.setting),
         operation: workload.operation.name().to_owned(),
-        algorithm: algorithm.name.to_owned(),
-        guarantee: algorithm.guarantee,
-        batch_invariant: algorithm.batch_invariant,
+        algorithm: way.name.to_owned(),
+        guarantee: way.guarantee,
+        batch_invariant: way.batch_invariant,
         workload: workload.name.clone(),
         shape: workload.shape.to_string(),
         dtype: workload.dtype,

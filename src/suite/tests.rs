@@ -207,6 +207,7 @@ fn options() -> Options {
         timing: Some(Budget { cap: Duration::ZERO, precision: 0.01 }),
         filter: None,
         remark: None,
+        peers: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::operation::{Algorithm, OPERATIONS, Operation};
 use crate::poison::Poison;
 use crate::suite::case::{self, Case};
 use crate::suite::observe;
+use crate::suite::way::Way;
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Profile, Workload};
 
@@ -76,7 +77,7 @@ impl Check {
             return Ok(format!("skipped: {reason}"));
         }
         let case = Case::new(&self.workload);
-        if let Some(reason) = case.reason_to_skip(device, self.algorithm, Profile::Full) {
+        if let Some(reason) = case.reason_to_skip(device, &Way::own(self.algorithm), Profile::Full) {
             return Ok(format!("skipped: {reason}"));
         }
         self.execute(device, &case).map_err(|error| error.to_string())

@@ -8,7 +8,7 @@ use crate::device::plan::REDUCE;
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
 use crate::input::InputSpec;
-use crate::operation::{Algorithm, Operation, OutputSpec, Reference, Target, Work};
+use crate::operation::{Algorithm, Operation, OutputSpec, PeerWay, Reference, Target, Work};
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Shape, Workload};
 
@@ -81,6 +81,16 @@ pub static ALGORITHMS: [Algorithm; 5] = [
     },
 ];
 
+/// numpy's pairwise sum, in f32.
+static PEERS: [PeerWay; 1] = [PeerWay {
+    engine: "numpy",
+    name: "sum",
+    threaded: false,
+    // One chain through all elements: the longest there is.
+    like: &ALGORITHMS[4],
+    dtypes: &Dtype::ALL,
+}];
+
 /// The operation `reduce`.
 #[derive(Debug)]
 pub struct Reduce;
@@ -96,6 +106,10 @@ impl Operation for Reduce {
 
     fn algorithms(&self) -> &'static [Algorithm] {
         &ALGORITHMS
+    }
+
+    fn peers(&self) -> &'static [PeerWay] {
+        &PEERS
     }
 
     fn shape(&self, text: &str) -> Result<Shape> {
