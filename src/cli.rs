@@ -55,6 +55,10 @@ pub struct RunFlags {
     /// Your own workloads in place of the built-in ones
     #[arg(long, value_name = "FILE")]
     pub workloads: Option<PathBuf>,
+    /// A tensor of your own model, in place of the built-in workloads: FILE.safetensors, or
+    /// FILE.safetensors:TENSOR
+    #[arg(long, value_name = "FILE[:TENSOR]", conflicts_with = "workloads")]
+    pub weights: Option<String>,
     /// Executions per row, the first included [default: 32, or 300 in profile full]
     #[arg(long, value_name = "N")]
     pub executions: Option<u64>,

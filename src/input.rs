@@ -21,10 +21,12 @@ pub enum Distribution {
     /// `wide` values, each met again with the other sign half a period later, smaller by one part
     /// in 1024: the sum is about a thousandth of its terms' usual sum.
     Cancelling,
+    /// One input is a tensor of a user's model (`--weights`); the others are `normal`.
+    Weights,
 }
 
 impl Distribution {
-    /// All of them.
+    /// All that are generated.
     pub const ALL: [Self; 4] = [Self::Uniform, Self::Normal, Self::Wide, Self::Cancelling];
 
     /// The name in files and on the screen.
@@ -34,6 +36,7 @@ impl Distribution {
             Self::Normal => "normal",
             Self::Wide => "wide",
             Self::Cancelling => "cancelling",
+            Self::Weights => "weights",
         }
     }
 }
@@ -96,7 +99,7 @@ fn fill<T: Send>(len: usize, value: impl Fn(usize) -> T + Sync + Send) -> Vec<T>
 fn element(distribution: Distribution, dtype: Dtype, key: u64, index: usize, period: usize) -> f32 {
     match distribution {
         Distribution::Uniform => uniform(dtype, random(key, index as u64)),
-        Distribution::Normal => normal(key, index as u64),
+        Distribution::Normal | Distribution::Weights => normal(key, index as u64),
         Distribution::Wide => wide(dtype, random(key, index as u64)),
         Distribution::Cancelling => {
             let (row, column, half) = (index / period, index % period, period / 2);

@@ -38,6 +38,12 @@ pub trait Operation: Sync {
     /// The inputs of a workload.
     fn inputs(&self, workload: &Workload) -> Vec<InputSpec>;
 
+    /// The shape in which a matrix of `rows`×`columns` weights is one of its inputs, and that input's
+    /// place.
+    fn of_weights(&self, _rows: u64, _columns: u64) -> Option<(String, usize)> {
+        None
+    }
+
     /// Refuses what a workload sets and this operation does not know.
     ///
     /// # Errors

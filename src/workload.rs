@@ -2,17 +2,19 @@
 
 mod setting;
 mod shape;
+pub mod weights;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::input::Distribution;
 use crate::operation::{self, Operation};
-use crate::tensor::Dtype;
+use crate::tensor::{Dtype, Tensor};
 
 pub use setting::Setting;
 pub use shape::Shape;
@@ -58,6 +60,17 @@ pub struct Workload {
     pub profiles: Vec<Profile>,
     /// Whose real model it comes from, or what it shows.
     pub about: String,
+    /// An input that is not generated.
+    pub given: Option<Given>,
+}
+
+/// An input that a user gave.
+#[derive(Clone)]
+pub struct Given {
+    /// Its place among the operation's inputs.
+    pub input: usize,
+    /// Its elements; the operation names them itself.
+    pub tensor: Arc<Tensor>,
 }
 
 impl Workload {
@@ -79,6 +92,7 @@ impl Workload {
             seed: 0,
             profiles: Vec::new(),
             about: String::new(),
+            given: None,
         }
     }
 }
@@ -179,6 +193,11 @@ impl Entry {
         if self.name.trim().is_empty() || self.name.contains(char::is_control) {
             return Err(Error::input("its name is empty or has a control character; give one line of text"));
         }
+        if self.input == Distribution::Weights {
+            return Err(Error::input(
+                "input \"weights\" is a tensor's own values: give the file with --weights",
+            ));
+        }
         let operation = operation::find(&self.operation)?;
         let shape = operation.shape(&self.shape)?;
         let setting = Setting::parse(&self.setting)?;
@@ -229,6 +248,7 @@ mod tests {
             ("dtype = \"f32\"", "dtype = \"f8\"", "unknown dtype"),
             ("operation = \"reduce\"", "operation = \"sort\"", "unknown operation"),
             ("input = \"wide\"", "input = \"narrow\"", "line 6"),
+            ("input = \"wide\"", "input = \"weights\"", "--weights"),
             ("about = \"x\"", "abuot = \"x\"", "abuot"),
             ("about = \"x\"", "about = \"x\"\nsetting = \"epsilon=1\"", "does not know the setting epsilon"),
             ("about = \"x\"", "about = \"x\"\nsetting = \"epsilon\"", "not of the form key=value"),

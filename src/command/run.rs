@@ -146,9 +146,10 @@ fn probability(text: &str) -> Result<f64> {
 }
 
 fn workloads(flags: &RunFlags) -> Result<Vec<Workload>> {
-    let mut workloads = match &flags.workloads {
-        Some(path) => workload::read(path)?,
-        None => workload::built_in()?,
+    let mut workloads = match (&flags.workloads, &flags.weights) {
+        (Some(path), _) => workload::read(path)?,
+        (None, Some(argument)) => workload::weights::read(argument)?,
+        (None, None) => workload::built_in()?,
     };
     workloads.retain(|workload| workload.profiles.contains(&flags.profile));
     if workloads.is_empty() {

@@ -23,7 +23,10 @@ impl Case {
     /// Generates the inputs and computes the reference.
     pub fn new(workload: &Workload) -> Self {
         let specs = workload.operation.inputs(workload);
-        let inputs = generate(&specs, workload.input, workload.seed);
+        let mut inputs = generate(&specs, workload.input, workload.seed);
+        if let Some(given) = &workload.given {
+            inputs[given.input].data = given.tensor.data.clone();
+        }
         let reference = workload.operation.reference(workload, &inputs);
         let input_digest = digest(&inputs);
         Self { problem: Arc::new(Problem { workload: workload.clone(), inputs }), input_digest, reference }

@@ -121,6 +121,10 @@ impl Operation for Reduce {
         }
     }
 
+    fn of_weights(&self, rows: u64, columns: u64) -> Option<(String, usize)> {
+        Some((format!("n={}", rows * columns), 0))
+    }
+
     fn describe(&self, shape: &Shape) -> String {
         match extents(shape) {
             (1, n) => format!("sum of {}", in_powers_of_two(n)),
