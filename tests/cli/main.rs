@@ -11,6 +11,7 @@
 mod formats;
 mod interruptions;
 mod machine;
+mod others;
 mod place;
 mod refusals;
 mod rows;
