@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Compares numpy.sum with this program's reduce/fixed_tree: f32, 2^26 elements, one thread each, the same bytes.
+"""Compares the program's own speed with numpy's on the same kind of work, with the same number of threads.
 
     python3 -m venv .cache/peers
     .cache/peers/bin/pip install numpy
-    .cache/peers/bin/python scripts/peers/numpy_peer.py [--rounds 5]
+    .cache/peers/bin/python scripts/peers/numpy_ratios.py [--rounds 5] [NAME ...]
 
 The program's side is criterion's bench `self_speed`. The two take turns, so that a machine that grows slower or
-faster meanwhile disturbs both; each round gives one ratio, and the median of these is the answer. numpy.sum uses
-one thread; its pairwise sum is another order of additions, so the two results differ in their last bits.
+faster meanwhile disturbs both; each round gives one ratio, and the median of these is the answer.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import re
 import statistics
@@ -19,60 +19,62 @@ import subprocess
 import sys
 import time
 
+THREADS = len(os.sched_getaffinity(0))
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, str(THREADS))
+
 try:
     import numpy
 except ImportError:
-    sys.exit("numpy_peer: numpy is missing: python3 -m venv .cache/peers && .cache/peers/bin/pip install numpy")
+    sys.exit("numpy_ratios: numpy is missing: python3 -m venv .cache/peers && .cache/peers/bin/pip install numpy")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-ELEMENTS = 1 << 26
-BENCH = "fixed_tree 2^26 f32, 1 threads/fixed_tree"
 CARGO = ["cargo", "bench", "--locked", "--features", "self-bench", "--bench", "self_speed", "--"]
+RANDOM = numpy.random.default_rng(1)
 
 
-def mix(z):
-    z = (z ^ (z >> numpy.uint64(30))) * numpy.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> numpy.uint64(27))) * numpy.uint64(0x94D049BB133111EB)
-    return z ^ (z >> numpy.uint64(31))
+def total(elements):
+    x = RANDOM.standard_normal(elements, numpy.float32)
+    return x.sum
 
 
-def inputs(seed):
-    """The bench's inputs: the distribution `normal` of src/input.rs, bit for bit."""
-    key = mix(numpy.array([seed], numpy.uint64) ^ mix(numpy.array([0], numpy.uint64)))
-    x = numpy.empty(ELEMENTS, numpy.float32)
-    for start in range(0, ELEMENTS, 1 << 20):
-        counter = numpy.arange(start, start + (1 << 20), dtype=numpy.uint64) * numpy.uint64(6)
-        total = numpy.zeros(1 << 20, numpy.int64)
-        for word in range(6):
-            bits = mix(key + (counter + numpy.uint64(word)) * numpy.uint64(0x9E3779B97F4A7C15))
-            total += ((bits & numpy.uint64(0xFFFFFFFF)) + (bits >> numpy.uint64(32))).astype(numpy.int64)
-        x[start : start + (1 << 20)] = (total - 6 * 0xFFFFFFFF).astype(numpy.float32) * numpy.float32(2.0**-32)
-    return x
+def product(size, dtype):
+    a, b = (RANDOM.standard_normal((size, size)).astype(dtype) for _ in range(2))
+    return lambda: a @ b
 
 
-def numpy_ns(x, seconds=3.0):
+# What is compared: the name of the program's bench, what numpy does, its threads.
+COMPARED = {
+    "sum": ("fixed_tree 2^26 f32, 1 threads/fixed_tree", lambda: total(1 << 26), 1),
+    "reference-1024": ("matmul 1024/reference f64", lambda: product(1024, numpy.float64), THREADS),
+    "reference-2048": ("matmul 2048/reference f64", lambda: product(2048, numpy.float64), THREADS),
+    "tiled-1024": ("matmul 1024/tiled f32", lambda: product(1024, numpy.float32), THREADS),
+}
+
+
+def numpy_ns(work, seconds=3.0):
     """The median of numpy's times over about as long as criterion measures."""
     samples, end = [], time.perf_counter() + seconds
-    x.sum()
+    work()
     while time.perf_counter() < end:
         start = time.perf_counter_ns()
-        x.sum()
+        work()
         samples.append(time.perf_counter_ns() - start)
     return statistics.median(samples)
 
 
-def program_ns(criterion):
+def program_ns(criterion, bench):
     """The median that criterion finds, from the file that this very run wrote."""
     before = time.time()
-    done = subprocess.run([*CARGO, f"^{re.escape(BENCH)}$"], cwd=ROOT, stdout=subprocess.PIPE,
+    done = subprocess.run([*CARGO, f"^{re.escape(bench)}$"], cwd=ROOT, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
-        sys.exit(f"numpy_peer: cargo bench failed:\n{done.stdout[-2000:]}")
+        sys.exit(f"numpy_ratios: cargo bench failed:\n{done.stdout[-2000:]}")
     for about in criterion.glob("**/new/benchmark.json"):
         estimates = about.with_name("estimates.json")
-        if json.loads(about.read_text())["full_id"] == BENCH and estimates.stat().st_mtime >= before - 1:
+        if json.loads(about.read_text())["full_id"] == bench and estimates.stat().st_mtime >= before - 1:
             return json.loads(estimates.read_text())["median"]["point_estimate"]
-    sys.exit(f"numpy_peer: no new estimate of \"{BENCH}\" in {criterion}")
+    sys.exit(f"numpy_ratios: no new estimate of \"{bench}\" in {criterion}")
 
 
 def target_directory():
@@ -81,27 +83,32 @@ def target_directory():
     return pathlib.Path(json.loads(metadata.stdout)["target_directory"])
 
 
+def compare(name, rounds, criterion):
+    bench, make, threads = COMPARED[name]
+    work, ratios = make(), []
+    for number in range(rounds):
+        # Whoever comes first in a round takes turns as well.
+        if number % 2:
+            ours, theirs = program_ns(criterion, bench), numpy_ns(work)
+        else:
+            theirs, ours = numpy_ns(work), program_ns(criterion, bench)
+        ratios.append(theirs / ours)
+        print(f"{name}: numpy {theirs / 1e6:.2f} ms, {bench} {ours / 1e6:.2f} ms, ratio {ratios[-1]:.3f}", flush=True)
+    return (f"{name}: {statistics.median(ratios):.3f} times as fast as numpy {numpy.__version__} "
+            f"({min(ratios):.3f} to {max(ratios):.3f} over {rounds} rounds), threads {threads}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how many rounds (default: 5)")
-    rounds = max(1, parser.parse_args().rounds)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to compare: {', '.join(COMPARED)}")
+    flags = parser.parse_args()
+    unknown = [name for name in flags.names if name not in COMPARED]
+    if unknown:
+        sys.exit(f"numpy_ratios: unknown {unknown[0]}; known: {', '.join(COMPARED)}")
     criterion = target_directory() / "criterion"
-    print("generating the inputs, compiling the bench", file=sys.stderr)
-    x = inputs(1)
-    program_ns(criterion)
-
-    print("round  numpy.sum   fixed_tree  numpy's time / fixed_tree's")
-    ratios = []
-    for number in range(1, rounds + 1):
-        # Whoever comes first in a round takes turns as well.
-        if number % 2:
-            theirs, ours = numpy_ns(x), program_ns(criterion)
-        else:
-            ours, theirs = program_ns(criterion), numpy_ns(x)
-        ratios.append(theirs / ours)
-        print(f"{number:5}  {theirs / 1e6:6.2f} ms  {ours / 1e6:8.2f} ms  {ratios[-1]:.3f}", flush=True)
-    print(f"numpy {numpy.__version__}: fixed_tree is {statistics.median(ratios):.3f} times as fast "
-          f"({min(ratios):.3f} to {max(ratios):.3f} over {rounds} rounds), one thread each, 2^26 f32")
+    summaries = [compare(name, max(1, flags.rounds), criterion) for name in flags.names or COMPARED]
+    print("", *summaries, sep="\n")
 
 
 if __name__ == "__main__":
