@@ -3,6 +3,7 @@
 //! An operation is a folder with the same rooms in each: the table of algorithms (`mod.rs`), launch
 //! plans (`plan.rs`), the algorithms on the CPU (`twin.rs`), the accurate answer (`reference.rs`).
 
+pub mod batch_norm;
 pub mod reduce;
 
 use crate::device::plan::{Module, Plan};
@@ -13,7 +14,7 @@ use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Setting, Shape, Workload};
 
 /// Every operation of the suite.
-pub static OPERATIONS: &[&dyn Operation] = &[&reduce::Reduce];
+pub static OPERATIONS: &[&dyn Operation] = &[&reduce::Reduce, &batch_norm::BatchNorm];
 
 /// What is computed.
 pub trait Operation: Sync {

@@ -132,8 +132,10 @@ fn both_profiles() -> Vec<Profile> {
 }
 
 /// The files that the program carries, in the order of operations.
-const BUILT_IN: &[(&str, &str)] =
-    &[("benches/workloads/reduce.toml", include_str!("../benches/workloads/reduce.toml"))];
+const BUILT_IN: &[(&str, &str)] = &[
+    ("benches/workloads/reduce.toml", include_str!("../benches/workloads/reduce.toml")),
+    ("benches/workloads/batch_norm.toml", include_str!("../benches/workloads/batch_norm.toml")),
+];
 
 /// The workloads that the program carries.
 ///

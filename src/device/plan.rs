@@ -22,6 +22,10 @@ impl Module {
 /// `kernels/reduce.cu`.
 pub static REDUCE: Module = Module { name: "reduce", ptx: include_str!("../../kernels/ptx/reduce.ptx") };
 
+/// `kernels/batch_norm.cu`.
+pub static BATCH_NORM: Module =
+    Module { name: "batch_norm", ptx: include_str!("../../kernels/ptx/batch_norm.ptx") };
+
 /// `kernels/support.cu`: the read probe, delays and background load.
 pub static SUPPORT: Module = Module { name: "support", ptx: include_str!("../../kernels/ptx/support.ptx") };
 

@@ -1,0 +1,231 @@
+//! Channels of an NCHW tensor as sequences of f32, and sums over them in lanes: what the kernels'
+//! blocks do, in vectors of whatever width the processor has.
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use multiversion::multiversion;
+
+use crate::operation::batch_norm::plan::Geometry;
+
+/// The widest tile: `channel_tree`'s of f16 with 1024 threads.
+pub const MOST_LANES: usize = 8192;
+
+/// An element type.
+pub trait Element: Copy + Send + Sync {
+    /// Writes `from`, widened exactly, to `to`, which is as long.
+    fn widen(from: &[Self], to: &mut [f32]);
+
+    /// The elements themselves, if they are f32.
+    fn as_f32(slice: &[Self]) -> Option<&[f32]>;
+
+    /// Writes `from` to `to`, each value rounded once.
+    fn narrow(from: &[f32], to: &mut [Self]);
+}
+
+impl Element for f32 {
+    fn widen(from: &[Self], to: &mut [f32]) {
+        to.copy_from_slice(from);
+    }
+
+    fn as_f32(slice: &[Self]) -> Option<&[f32]> {
+        Some(slice)
+    }
+
+    fn narrow(from: &[f32], to: &mut [Self]) {
+        to.copy_from_slice(from);
+    }
+}
+
+impl Element for f16 {
+    fn widen(from: &[Self], to: &mut [f32]) {
+        from.convert_to_f32_slice(to);
+    }
+
+    fn as_f32(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+
+    fn narrow(from: &[f32], to: &mut [Self]) {
+        to.convert_from_f32_slice(from);
+    }
+}
+
+/// A tensor whose channels can be read as sequences.
+#[derive(Debug, Clone, Copy)]
+pub struct Channels<'a, T> {
+    x: &'a [T],
+    channels: usize,
+    plane: usize,
+    count: usize,
+}
+
+impl<'a, T: Element> Channels<'a, T> {
+    /// The channels of `x`.
+    pub fn new(x: &'a [T], geometry: &Geometry) -> Self {
+        Self {
+            x,
+            channels: geometry.channels as usize,
+            plane: geometry.plane as usize,
+            count: geometry.count() as usize,
+        }
+    }
+
+    /// Elements of a channel.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Elements `start..end` of a channel's sequence: a part of `x` where that is possible, else
+    /// gathered in `buffer`.
+    pub fn part<'b>(&self, channel: usize, start: usize, end: usize, buffer: &'b mut [f32]) -> &'b [f32]
+    where
+        'a: 'b,
+    {
+        let at = |element: usize| {
+            (element / self.plane * self.channels + channel) * self.plane + element % self.plane
+        };
+        let within_plane = start / self.plane == end.saturating_sub(1) / self.plane;
+        if within_plane && let Some(part) = T::as_f32(&self.x[at(start)..at(start) + (end - start)]) {
+            return part;
+        }
+        let buffer = &mut buffer[..end - start];
+        if self.plane == 1 {
+            let elements = self.x[at(start)..].iter().step_by(self.channels);
+            for (to, from) in buffer.iter_mut().zip(elements) {
+                T::widen(std::slice::from_ref(from), std::slice::from_mut(to));
+            }
+            return buffer;
+        }
+        let (mut element, mut rest) = (start, &mut buffer[..]);
+        while !rest.is_empty() {
+            let length = (self.plane - element % self.plane).min(rest.len());
+            let (to, after) = rest.split_at_mut(length);
+            T::widen(&self.x[at(element)..at(element) + length], to);
+            element += length;
+            rest = after;
+        }
+        buffer
+    }
+}
+
+/// What is added up of an element.
+#[derive(Debug, Clone, Copy)]
+pub enum Term {
+    /// Itself.
+    Itself,
+    /// Its squared distance from a mean.
+    Square(f32),
+}
+
+/// Lanes, aligned so that no vector of them lies in two cache lines.
+#[repr(align(64))]
+struct Aligned<const N: usize>([f32; N]);
+
+/// What a task needs to add up sequences; made once per task.
+pub struct Scratch {
+    lanes: Aligned<MOST_LANES>,
+    halves: Aligned<{ MOST_LANES / 2 }>,
+    part: Aligned<MOST_LANES>,
+}
+
+impl Scratch {
+    /// Scratch memory.
+    pub fn new() -> Box<Self> {
+        Box::new(Self {
+            lanes: Aligned([0.0; MOST_LANES]),
+            halves: Aligned([0.0; MOST_LANES / 2]),
+            part: Aligned([0.0; MOST_LANES]),
+        })
+    }
+
+    /// The sum of tiles `first`, `first` + `step`, … of a channel, each of `width` elements: lane by
+    /// lane, then neighbouring lanes in pairs. Tiles end where the channel, or `end`, does.
+    pub fn tiles<T: Element>(
+        &mut self,
+        channels: &Channels<T>,
+        channel: usize,
+        (first, step, end): (usize, usize, usize),
+        width: usize,
+        term: Term,
+    ) -> f32 {
+        let lanes = &mut self.lanes.0[..width];
+        lanes.fill(0.0);
+        // Neighbouring tiles are gathered together.
+        let together = if step == 1 { MOST_LANES / width } else { 1 };
+        let mut tile = first;
+        while tile * width < end {
+            let start = tile * width;
+            let part = channels.part(channel, start, end.min(start + together * width), &mut self.part.0);
+            for tile in part.chunks(width) {
+                match term {
+                    Term::Itself => add(lanes, tile),
+                    Term::Square(mean) => add_squares(lanes, tile, mean),
+                }
+            }
+            tile += if step == 1 { together } else { step };
+        }
+        // Lanes beyond the elements hold +0, and adding that changes nothing: no lane ever holds −0.
+        let used = end.saturating_sub(first * width).next_power_of_two().min(width);
+        pairs(&mut lanes[..used], &mut self.halves.0)
+    }
+
+    /// The sum of `values` in 256 lanes: how chunks are combined.
+    pub fn combine(&mut self, values: impl Iterator<Item = f32>) -> f32 {
+        let lanes = &mut self.lanes.0[..256];
+        lanes.fill(0.0);
+        for (index, value) in values.enumerate() {
+            lanes[index % 256] += value;
+        }
+        pairs(lanes, &mut self.halves.0)
+    }
+}
+
+/// Lanes of which a group is handled at once, so that the compiler knows how many.
+const AT_ONCE: usize = 64;
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
+fn add(lanes: &mut [f32], tile: &[f32]) {
+    let lanes = &mut lanes[..tile.len()];
+    let (groups, rest) = lanes.as_chunks_mut::<AT_ONCE>();
+    let (elements, last) = tile.as_chunks::<AT_ONCE>();
+    for (group, elements) in groups.iter_mut().zip(elements) {
+        for (lane, value) in group.iter_mut().zip(elements) {
+            *lane += value;
+        }
+    }
+    for (lane, value) in rest.iter_mut().zip(last) {
+        *lane += value;
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
+fn add_squares(lanes: &mut [f32], tile: &[f32], mean: f32) {
+    let lanes = &mut lanes[..tile.len()];
+    let (groups, rest) = lanes.as_chunks_mut::<AT_ONCE>();
+    let (elements, last) = tile.as_chunks::<AT_ONCE>();
+    for (group, elements) in groups.iter_mut().zip(elements) {
+        for (lane, value) in group.iter_mut().zip(elements) {
+            *lane += (value - mean) * (value - mean);
+        }
+    }
+    for (lane, value) in rest.iter_mut().zip(last) {
+        *lane += (value - mean) * (value - mean);
+    }
+}
+
+/// Neighbours in pairs until one is left; between two buffers, since sums written over their own
+/// summands do not vectorise.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
+fn pairs(lanes: &mut [f32], other: &mut [f32]) -> f32 {
+    let mut width = lanes.len();
+    while width >= 4 {
+        for (sum, pair) in other.iter_mut().zip(lanes[..width].as_chunks::<2>().0) {
+            *sum = pair[0] + pair[1];
+        }
+        for (sum, pair) in lanes.iter_mut().zip(other[..width / 2].as_chunks::<2>().0) {
+            *sum = pair[0] + pair[1];
+        }
+        width /= 4;
+    }
+    if width == 2 { lanes[0] + lanes[1] } else { lanes[0] }
+}
