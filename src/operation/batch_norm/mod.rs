@@ -13,7 +13,7 @@ use crate::device::plan::BATCH_NORM;
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
 use crate::input::{InputSpec, Values};
-use crate::operation::{Algorithm, Gap, Operation, OutputSpec, Reference, Target, Work};
+use crate::operation::{Algorithm, Gap, Operation, OutputSpec, PeerWay, Reference, Target, Work};
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Setting, Shape, Workload};
 
@@ -73,6 +73,39 @@ pub static ALGORITHMS: [Algorithm; 4] = [
     },
 ];
 
+/// Training by somebody else, who adds in an order that we do not know: `atomic`, but for its depth.
+static ANY_ORDER: Algorithm = Algorithm {
+    name: "any_order",
+    setting: "",
+    guarantee: Guarantee::NotGuaranteed,
+    batch_invariant: false,
+    order: "unknown",
+    dtypes: &Dtype::ALL,
+    contended: false,
+    module: &BATCH_NORM,
+    plan: plan::atomic,
+    twin: twin::atomic,
+    depth: plan::any_order_depth,
+};
+
+/// The formula as numpy's users write it, a line of array operations per step.
+static PEERS: [PeerWay; 2] = [
+    PeerWay {
+        engine: "numpy",
+        name: "formula_train",
+        threaded: false,
+        like: &ANY_ORDER,
+        dtypes: &Dtype::ALL,
+    },
+    PeerWay {
+        engine: "numpy",
+        name: "formula_eval",
+        threaded: false,
+        like: &ALGORITHMS[3],
+        dtypes: &Dtype::ALL,
+    },
+];
+
 static GAPS: [Gap; 3] = [
     Gap { kind: "semantic", algorithm: "split_tree", against: Some("inference"), output: "y" },
     Gap { kind: "algorithm", algorithm: "split_tree", against: Some("channel_tree"), output: "y" },
@@ -104,6 +137,8 @@ pub enum Way {
     ChannelTree,
     /// Two passes per chunk, and chunks combined in order.
     SplitTree,
+    /// Two passes, in whatever order.
+    AnyOrder,
     /// From running statistics.
     Inference,
 }
@@ -114,6 +149,7 @@ impl Way {
             "atomic" => Self::Atomic,
             "channel_tree" => Self::ChannelTree,
             "split_tree" => Self::SplitTree,
+            "any_order" => Self::AnyOrder,
             _ => Self::Inference,
         }
     }
@@ -158,6 +194,10 @@ impl Operation for BatchNorm {
 
     fn algorithms(&self) -> &'static [Algorithm] {
         &ALGORITHMS
+    }
+
+    fn peers(&self) -> &'static [PeerWay] {
+        &PEERS
     }
 
     fn shape(&self, text: &str) -> Result<Shape> {
@@ -252,9 +292,9 @@ impl Operation for BatchNorm {
         match n * h * w {
             _ if Way::of(algorithm) == Way::Inference => None,
             0 => Some("no value per channel: there is no mean of nothing".to_owned()),
-            // What torch.nn.functional.batch_norm says.
+            // As torch.nn.functional.batch_norm does, with a ValueError that says the same.
             1 => Some(format!(
-                "Expected more than 1 value per channel when training, got input size [{n}, {c}, {h}, {w}]"
+                "PyTorch refuses it too: training needs more than 1 value per channel, {n}×{c}×{h}×{w} has 1"
             )),
             _ => None,
         }

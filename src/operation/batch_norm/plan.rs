@@ -116,6 +116,8 @@ pub fn depth(way: Way, workload: &Workload, target: &Target) -> Depth {
             let chunks = geometry.chunks();
             Depth { block, between: if chunks > 1 { within(chunks, GROUPS) } else { 0 } }
         }
+        // One chain through all elements is the longest there is.
+        Way::AnyOrder => Depth { block: geometry.count(), between: 0 },
         Way::Inference => Depth { block: 0, between: 0 },
     }
 }
@@ -137,6 +139,11 @@ pub fn channel_tree_depth(workload: &Workload, target: &Target) -> u64 {
 /// Depth of `split_tree`.
 pub fn split_tree_depth(workload: &Workload, target: &Target) -> u64 {
     total(depth(Way::SplitTree, workload, target))
+}
+
+/// Depth of a sum in any order.
+pub fn any_order_depth(workload: &Workload, target: &Target) -> u64 {
+    total(depth(Way::AnyOrder, workload, target))
 }
 
 /// Depth of `inference`: it adds nothing up.

@@ -170,7 +170,7 @@ fn one_value_per_channel_is_skipped_in_training_with_pytorchs_reason() {
         let reason = BatchNorm.reason_to_skip(algorithm, &one);
         assert_eq!(reason.is_some(), algorithm.name != "inference", "{}", algorithm.name);
         if let Some(reason) = reason {
-            assert!(reason.starts_with("Expected more than 1 value per channel when training"), "{reason}");
+            assert!(reason.contains("more than 1 value per channel"), "{reason}");
         }
     }
 }

@@ -134,8 +134,10 @@ fn atomic_moments<T: Element>(channels: &Channels<T>, geometry: &Geometry, parts
     let (count, width) = (channels.count(), geometry.width() as usize);
     let add_up = |term: &(dyn Fn(usize) -> Term + Sync)| {
         let sums = Accumulators::zeroed(geometry.channels);
-        side_by_side(geometry.channels as usize * parts, count / parts, |scratch, item| {
-            let (channel, part) = (item / parts, item % parts);
+        let all = geometry.channels as usize;
+        side_by_side(all * parts, count / parts, |scratch, item| {
+            // A channel's parts lie far apart, so that different threads come to it.
+            let (channel, part) = (item % all, item / all);
             sums.add(channel, scratch.tiles(channels, channel, (part, parts, count), width, term(channel)));
         });
         sums.into_values()
