@@ -418,3 +418,68 @@ fn real_twins_keep_their_claims_and_verify_against_themselves() {
         assert!(found.is_ok(), "{}: {found:?}", check.id());
     }
 }
+
+const ONE_LAYER: &str = r#"
+[[workload]]
+name = "layer"
+operation = "batch_norm"
+shape = "n=5;c=3;h=7;w=11"
+setting = "epsilon=0.001"
+dtype = "f16"
+input = "normal"
+about = "a layer with its three gaps"
+"#;
+
+fn layer(options: &Options, earlier: &[Measurement]) -> (usize, Vec<Measurement>) {
+    let cpu = crate::device::cpu::Cpu::with_threads(2).unwrap();
+    let workloads = parse(ONE_LAYER, "layer").unwrap();
+    let suite = Suite::new(&cpu, &workloads, options, identity(), earlier).unwrap();
+    let (mut collected, ways) = (Collected::default(), suite.size().1);
+    suite.run(&mut collected).unwrap();
+    (ways, collected.rows)
+}
+
+#[test]
+fn gaps_are_rows_of_their_own_told_apart_by_setting() {
+    let options = Options { timing: None, executions: 3, ..options() };
+    let (_, rows) = layer(&options, &[]);
+    let gaps: Vec<_> = rows.iter().filter(|row| row.is_gap()).collect();
+    let settings: Vec<_> = gaps.iter().map(|row| row.setting.as_str()).collect();
+    assert_eq!(
+        settings,
+        [
+            "against=inference;epsilon=0.001;gap=semantic",
+            "against=channel_tree;epsilon=0.001;gap=algorithm",
+            "against=reference;epsilon=0.001;gap=rounding",
+        ]
+    );
+    for row in &gaps {
+        assert_eq!((row.algorithm.as_str(), row.worst_output.as_str()), ("split_tree", "y"));
+        assert_eq!((row.comparisons, row.p_upper_95, row.median_ns), (Some(1), None, None));
+        assert!(!row.breaks_claim() && row.perturbation == Perturbation::Repeat);
+    }
+    // Training and evaluation are two functions; an algorithm and the reference differ by roundings.
+    assert!(gaps[0].v_c.unwrap() > 0.9 && gaps[0].v_ermv.unwrap() > 0.01);
+    assert!(gaps[2].max_ulp.unwrap() <= 2 && gaps[2].v_c.unwrap() < 0.2, "{:?}", gaps[2].max_ulp);
+    assert!(gaps[1].max_ulp.unwrap() <= 2);
+    let ids: HashSet<_> = rows.iter().map(|row| &row.row_id).collect();
+    assert_eq!((ids.len(), rows.len()), (2 * 4 + 3, 2 * 4 + 3));
+}
+
+#[test]
+fn a_missing_gap_is_measured_when_a_run_goes_on() {
+    let options = Options { timing: None, executions: 3, ..options() };
+    let (_, all) = layer(&options, &[]);
+    let without = |missing: &str| -> Vec<Measurement> {
+        all.iter().filter(|row| !row.setting.contains(missing)).cloned().collect()
+    };
+    assert_eq!(layer(&options, &all).0, 0, "nothing is left");
+    let (ways, rows) = layer(&options, &without("gap=semantic"));
+    assert_eq!(ways, 2, "both ways that it compares");
+    assert_eq!(rows.iter().filter(|row| row.setting.contains("gap=semantic")).count(), 1);
+    // A filter that leaves out what a gap compares leaves out the gap.
+    let filter = Some(Regex::new("split_tree|atomic").unwrap());
+    let (_, rows) = layer(&Options { filter, ..options }, &[]);
+    let gaps: Vec<_> = rows.iter().filter(|row| row.is_gap()).map(|row| row.setting.as_str()).collect();
+    assert_eq!(gaps, ["against=reference;epsilon=0.001;gap=rounding"]);
+}
