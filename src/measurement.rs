@@ -13,7 +13,12 @@ use crate::input::Distribution;
 use crate::perturbation::Perturbation;
 use crate::tensor::Dtype;
 use crate::verdict::Verdict;
-use crate::workload::Setting;
+
+/// The engine whose ways are this program's own.
+pub const OWN_ENGINE: &str = "samebits";
+
+/// What a gap is against, if it is no other way.
+pub const REFERENCE: &str = "reference";
 
 /// The version of the columns.
 pub const SCHEMA: u32 = 1;
@@ -188,7 +193,45 @@ pub struct Measurement {
     pub note: String,
 }
 
+/// What a row compares that is no matter of repetition: one output of the algorithm's first execution
+/// with that of another way, or with the reference rounded to the output's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Gap<'a> {
+    /// What makes the two differ, for instance `algorithm`.
+    pub kind: &'a str,
+    /// The way that the algorithm is compared with, or [`REFERENCE`].
+    pub against: &'a str,
+}
+
 impl Measurement {
+    /// The gap that the row measures, if it is not one of executions compared with each other.
+    pub fn gap(&self) -> Option<Gap<'_>> {
+        let get = |wanted| {
+            let pairs = self.setting.split(';').filter_map(|pair| pair.split_once('='));
+            pairs.filter(|(key, _)| *key == wanted).map(|(_, value)| value).next()
+        };
+        Some(Gap { kind: get("gap")?, against: get("against").unwrap_or(REFERENCE) })
+    }
+
+    /// Whether the row is of this program's own code, and not of a framework that it measures too.
+    pub fn is_own(&self) -> bool {
+        self.engine == OWN_ENGINE
+    }
+
+    /// Whether bits were compared.
+    pub fn is_observed(&self) -> bool {
+        matches!(self.verdict, Verdict::Same | Verdict::Differs)
+    }
+
+    /// Whether an algorithm of this program that claims nothing was seen to vary, so that the test
+    /// notices differences. Others' code claims nothing either, but is not known to vary.
+    pub fn is_moving_canary(&self) -> bool {
+        self.is_own()
+            && self.gap().is_none()
+            && self.guarantee == Guarantee::NotGuaranteed
+            && self.verdict == Verdict::Differs
+    }
+
     /// What tells rows of one run apart; `row_id` is its hash.
     pub fn key(&self) -> String {
         [
@@ -213,15 +256,10 @@ impl Measurement {
         short_hash(self.key().as_bytes())
     }
 
-    /// Whether a claim was seen broken: the bits differ where the guarantee says they do not.
+    /// Whether a claim was seen broken: the bits differ where the guarantee says they do not. A gap is
+    /// between two ways, and nobody claims that there is none.
     pub fn breaks_claim(&self) -> bool {
-        self.verdict == Verdict::Differs && self.guarantee.covers(self.perturbation)
-    }
-
-    /// Whether the row compares a way with another, or with the reference, in place of executions of
-    /// one way among each other.
-    pub fn is_gap(&self) -> bool {
-        Setting::parse(&self.setting).is_ok_and(|setting| setting.get("gap").is_some())
+        self.gap().is_none() && self.verdict == Verdict::Differs && self.guarantee.covers(self.perturbation)
     }
 
     /// Adds a remark to the note.
@@ -432,6 +470,32 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_gap_is_read_from_the_setting_and_claims_nothing() {
+        let mut row = rows().remove(0);
+        row.verdict = Verdict::Differs;
+        assert!(row.breaks_claim(), "the first algorithm claims its bits");
+        for (setting, gap) in [
+            ("", None),
+            ("epsilon=0.001", None),
+            ("nogap=1;against=x", None),
+            ("gap=semantic;against=other", Some(("semantic", "other"))),
+            ("epsilon=0.001;gap=rounding;against=reference", Some(("rounding", "reference"))),
+            ("gap=rounding", Some(("rounding", "reference"))),
+        ] {
+            setting.clone_into(&mut row.setting);
+            assert_eq!(row.gap(), gap.map(|(kind, against)| Gap { kind, against }), "{setting}");
+            assert_eq!(row.breaks_claim(), gap.is_none(), "{setting}");
+            row.guarantee = Guarantee::NotGuaranteed;
+            assert_eq!(row.is_moving_canary(), gap.is_none(), "{setting}");
+            row.guarantee = Guarantee::GpuToGpu;
+        }
+        row.setting.clear();
+        row.guarantee = Guarantee::NotGuaranteed;
+        "numpy".clone_into(&mut row.engine);
+        assert!(!row.is_moving_canary(), "others' code is no canary");
     }
 
     #[test]

@@ -10,9 +10,11 @@ pub mod terminal;
 
 mod block;
 mod findings;
+mod gap;
 mod group;
 mod headline;
 mod legend;
+mod page;
 mod words;
 mod wrap;
 

@@ -196,12 +196,7 @@ impl<'a> Suite<'a> {
         }
         let powerful = earlier
             .iter()
-            .filter(|row| {
-                row.device == name
-                    && !row.is_gap()
-                    && row.engine == way::OWN
-                    && is_moving_canary(row.guarantee, row.verdict)
-            })
+            .filter(|row| row.device == name && row.is_moving_canary())
             .filter_map(|row| Some((crate::operation::find(&row.operation).ok()?.name(), row.perturbation)))
             .collect();
         Ok(Self { device, options, identity, jobs, powerful })

@@ -1,8 +1,11 @@
 //! A block: one operation on one device, a line per algorithm.
 
+use std::collections::BTreeSet;
+
 use crate::guarantee::Guarantee;
 use crate::measurement::Measurement;
 use crate::perturbation::Perturbation;
+use crate::report::gap::{self, GapLine};
 use crate::report::group::{Group, Problem, Way};
 use crate::report::words;
 use crate::verdict::Verdict;
@@ -107,6 +110,8 @@ pub struct Line {
     pub name: String,
     /// The size that was measured in place of the block's, if this one was skipped.
     pub measured_at: Option<String>,
+    /// Whose code it is.
+    pub engine: String,
     /// What it claims.
     pub guarantee: Guarantee,
     /// What was observed, per perturbation of the block.
@@ -115,6 +120,8 @@ pub struct Line {
     pub ulp: Option<String>,
     /// Work per time.
     pub throughput: Option<f64>,
+    /// Its unit.
+    pub unit: String,
     /// Share of what the device can do, in percent.
     pub percent_of_limit: Option<f64>,
     /// Time over the fastest's, minus 1.
@@ -134,6 +141,8 @@ pub struct Block {
     pub unit: String,
     /// The lines.
     pub lines: Vec<Line>,
+    /// The gaps between outputs on this problem.
+    pub gaps: Vec<GapLine>,
 }
 
 impl Block {
@@ -142,20 +151,20 @@ impl Block {
         let present = |way: &Way<'a>| group.of(*way, on).next().is_some();
         let ways: Vec<Way> = group.ways().into_iter().filter(present).collect();
         let perturbations = group.perturbations();
-        let mut units: Vec<&str> =
-            ways.iter().filter_map(|way| Some(group.timed(*way, on)?.throughput_unit.as_str())).collect();
-        units.sort_unstable();
-        units.dedup();
         let lines = ways.into_iter().filter_map(|way| {
             let shown = if borrow { group.shown(way, on) } else { on };
             line(group, way, shown, (shown != on).then_some(on), &perturbations)
         });
+        let lines: Vec<Line> = lines.collect();
+        let units: BTreeSet<&str> =
+            lines.iter().map(|line| line.unit.as_str()).filter(|unit| !unit.is_empty()).collect();
         Self {
             operation: group.operation.to_owned(),
             problem: group.describe(on),
-            unit: if let [unit] = units[..] { unit.to_owned() } else { String::new() },
-            lines: lines.collect(),
+            unit: if units.len() == 1 { units.into_iter().collect() } else { String::new() },
+            lines,
             perturbations,
+            gaps: gap::sorted(group.known(), group.gaps_on(on)).filter_map(GapLine::of).collect(),
         }
     }
 
@@ -220,12 +229,14 @@ fn line<'a>(
     let under = |perturbation| group.of(way, shown).filter(move |row| row.perturbation == perturbation);
     let timed = group.timed(way, shown);
     Some(Line {
-        name: group.name(way),
+        name: way.name(),
         measured_at: in_place_of.map(|on| differing_part(group, shown, on)),
+        engine: way.engine.to_owned(),
         guarantee: group.of(way, shown).next()?.guarantee,
         cells: perturbations.iter().map(|perturbation| Cell::of(under(*perturbation))).collect(),
         ulp: ulp(group.of(way, shown)),
         throughput: timed.and_then(|row| row.throughput),
+        unit: timed.map_or_else(String::new, |row| row.throughput_unit.clone()),
         percent_of_limit: timed.and_then(|row| row.percent_of_limit),
         tax: group.tax(way, shown),
     })

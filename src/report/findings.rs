@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::measurement::Measurement;
 use crate::perturbation::Perturbation;
 use crate::report::block::has_no_power;
-use crate::report::group::{Group, Problem, Way, problem};
+use crate::report::group::{Group, Problem, Way};
 use crate::report::headline::several_devices;
 use crate::report::words::{self, plural};
 use crate::statistics::comparisons_for;
@@ -43,7 +43,7 @@ fn broken_row(group: &Group, row: &Measurement) -> Broken {
         row.guarantee.name(),
         under(row),
         row.device,
-        group.describe(problem(row)),
+        group.describe(group.problem(row)),
     );
     if let (Some(differing), Some(comparisons)) = (row.differing, row.comparisons) {
         what.push_str(&format!(": {differing} of {comparisons} executions"));
@@ -52,7 +52,7 @@ fn broken_row(group: &Group, row: &Measurement) -> Broken {
         let output = if row.worst_output.is_empty() { "the output" } else { &row.worst_output };
         what.push_str(&match share {
             1.0 => format!(", every element of {output}"),
-            share => format!(", {} % of the elements of {output}", words::significant(100.0 * share, 2)),
+            share => format!(", {} of the elements of {output}", words::share(share)),
         });
     }
     what.push_str(&row.max_ulp.map_or_else(
@@ -95,8 +95,9 @@ pub fn failures(groups: &[Group]) -> Vec<String> {
     let mut sentences = Vec::new();
     for group in groups {
         let mut alike: BTreeMap<(Way, Problem, &str), Vec<String>> = BTreeMap::new();
-        for row in group.rows.iter().filter(|row| row.verdict == Verdict::Failed) {
-            alike.entry((group.way(row), problem(row), &row.note)).or_default().push(under(row));
+        let all = group.rows.iter().chain(&group.gaps);
+        for row in all.filter(|row| row.verdict == Verdict::Failed) {
+            alike.entry((group.way(row), group.problem(row), &row.note)).or_default().push(under(row));
         }
         sentences.extend(alike.into_iter().map(|((way, on, note), under)| {
             let why = if note.is_empty() { "no reason is noted" } else { note };

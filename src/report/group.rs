@@ -1,19 +1,19 @@
 //! The rows of one device and operation, and the questions that a report asks them.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use crate::guarantee::Guarantee;
 use crate::input::Distribution;
-use crate::measurement::Measurement;
+use crate::measurement::{Measurement, OWN_ENGINE};
 use crate::operation::{self, Operation};
 use crate::perturbation::Perturbation;
 use crate::tensor::Dtype;
 use crate::verdict::Verdict;
-use crate::workload::Shape;
+use crate::workload::{Setting, Shape};
 
 /// One way to compute an operation: a line of a block. Ordered as lines are: by the operation's
-/// table, then by name, engine and setting.
+/// table, others' ways behind it, then by name, engine and setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Way<'a> {
     rank: usize,
@@ -21,8 +21,33 @@ pub struct Way<'a> {
     pub algorithm: &'a str,
     /// Whose code.
     pub engine: &'a str,
-    /// What the user set.
+    /// What tells it from others of its name; not what belongs to the workload.
     pub setting: &'a str,
+}
+
+impl Way<'_> {
+    /// Whether it is this program's own.
+    pub fn is_own(&self) -> bool {
+        self.engine == OWN_ENGINE
+    }
+
+    /// Its name in its operation: with its engine where that is not this program, with its setting.
+    pub fn name(&self) -> String {
+        format!("{}{}{}", self.foreign_engine(), self.algorithm, self.bracketed_setting())
+    }
+
+    /// Its name among all operations.
+    pub fn full_name(&self, operation: &str) -> String {
+        format!("{}{operation}/{}{}", self.foreign_engine(), self.algorithm, self.bracketed_setting())
+    }
+
+    fn foreign_engine(&self) -> String {
+        if self.is_own() { String::new() } else { format!("{} ", self.engine) }
+    }
+
+    fn bracketed_setting(&self) -> String {
+        if self.setting.is_empty() { String::new() } else { format!(" [{}]", self.setting) }
+    }
 }
 
 /// What was to be computed.
@@ -36,6 +61,8 @@ pub struct Problem<'a> {
     pub dtype: Dtype,
     /// Distribution of its inputs.
     pub input: Distribution,
+    /// What is set beside its extents.
+    pub setting: &'a str,
 }
 
 /// The rows of one device and operation.
@@ -47,13 +74,10 @@ pub struct Group<'a> {
     pub kind: &'a str,
     /// The operation's name.
     pub operation: &'a str,
-    /// Its rows.
+    /// Its rows, without gaps.
     pub rows: Vec<&'a Measurement>,
-}
-
-/// Whether bits were compared for this row.
-pub fn is_observed(row: &Measurement) -> bool {
-    matches!(row.verdict, Verdict::Same | Verdict::Differs)
+    /// Its rows that hold gaps: they are no ways, and nothing is claimed of them.
+    pub gaps: Vec<&'a Measurement>,
 }
 
 /// Whether bits that change under `perturbation` change from run to run: what even the weakest claim
@@ -66,18 +90,21 @@ pub fn is_run_to_run(perturbation: Perturbation) -> bool {
 pub fn groups(rows: &[Measurement]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group> = Vec::new();
     for row in rows {
-        let is_its = |group: &&mut Group| {
+        let is_its = |group: &&Group| {
             group.device == row.device && group.kind == row.device_kind && group.operation == row.operation
         };
-        match groups.iter_mut().find(is_its) {
-            Some(group) => group.rows.push(row),
-            None => groups.push(Group {
+        let place = groups.iter().position(|group| is_its(&group)).unwrap_or_else(|| {
+            groups.push(Group {
                 device: &row.device,
                 kind: &row.device_kind,
                 operation: &row.operation,
-                rows: vec![row],
-            }),
-        }
+                rows: Vec::new(),
+                gaps: Vec::new(),
+            });
+            groups.len() - 1
+        });
+        let group = &mut groups[place];
+        if row.gap().is_some() { group.gaps.push(row) } else { group.rows.push(row) }
     }
     let mut devices: Vec<(&str, &str)> = Vec::new();
     for group in &groups {
@@ -86,10 +113,43 @@ pub fn groups(rows: &[Measurement]) -> Vec<Group<'_>> {
         }
     }
     let place = |group: &Group| devices.iter().position(|device| *device == (group.device, group.kind));
-    let listed =
-        |name: &str| operation::OPERATIONS.iter().position(|o| o.name() == name).unwrap_or(usize::MAX);
     groups.sort_by_key(|group| (place(group), listed(group.operation), group.operation));
     groups
+}
+
+/// An operation's place in the suite; last what the suite does not know.
+pub fn listed(operation: &str) -> usize {
+    operation::OPERATIONS.iter().position(|known| known.name() == operation).unwrap_or(usize::MAX)
+}
+
+/// The way that a row took; `known` is its operation.
+pub fn way<'a>(known: Option<&dyn Operation>, row: &'a Measurement) -> Way<'a> {
+    let table = known.map(Operation::algorithms).unwrap_or_default();
+    let place = table.iter().position(|algorithm| algorithm.name == row.algorithm);
+    let rank = place.filter(|_| row.is_own()).unwrap_or(usize::MAX);
+    let (_, setting) = split_setting(known, &row.setting);
+    Way { rank, algorithm: &row.algorithm, engine: &row.engine, setting }
+}
+
+/// The problem of a row; `known` is its operation.
+pub fn problem<'a>(known: Option<&dyn Operation>, row: &'a Measurement) -> Problem<'a> {
+    let (setting, _) = split_setting(known, &row.setting);
+    Problem { workload: &row.workload, shape: &row.shape, dtype: row.dtype, input: row.input, setting }
+}
+
+/// A problem in words, for instance "sum of 2^24, f32, wide".
+pub fn describe(known: Option<&dyn Operation>, problem: Problem) -> String {
+    let setting = problem.setting.split(';').filter(|pair| !pair.is_empty());
+    [extents_in_words(known, problem).as_str(), problem.dtype.name(), problem.input.name()]
+        .into_iter()
+        .chain(setting)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn extents_in_words(known: Option<&dyn Operation>, problem: Problem) -> String {
+    let known = known.and_then(|known| Some((known, known.shape(problem.shape).ok()?)));
+    known.map_or_else(|| problem.shape.to_owned(), |(known, shape)| known.describe(&shape))
 }
 
 impl<'a> Group<'a> {
@@ -100,9 +160,12 @@ impl<'a> Group<'a> {
 
     /// The way that a row took.
     pub fn way(&self, row: &'a Measurement) -> Way<'a> {
-        let table = self.known().map(Operation::algorithms).unwrap_or_default();
-        let rank = table.iter().position(|a| a.name == row.algorithm).unwrap_or(usize::MAX);
-        Way { rank, algorithm: &row.algorithm, engine: &row.engine, setting: &row.setting }
+        way(self.known(), row)
+    }
+
+    /// The problem of a row.
+    pub fn problem(&self, row: &'a Measurement) -> Problem<'a> {
+        problem(self.known(), row)
     }
 
     /// All ways, in the order of lines.
@@ -112,7 +175,7 @@ impl<'a> Group<'a> {
 
     /// All problems, by name.
     pub fn problems(&self) -> Vec<Problem<'a>> {
-        self.rows.iter().map(|row| problem(row)).collect::<BTreeSet<_>>().into_iter().collect()
+        self.rows.iter().map(|row| self.problem(row)).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// All perturbations, mildest first.
@@ -120,41 +183,34 @@ impl<'a> Group<'a> {
         self.rows.iter().map(|row| row.perturbation).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// A way's name in this operation: with its engine where there are several, with its setting.
-    pub fn name(&self, way: Way) -> String {
-        let mut name = way.algorithm.to_owned();
-        if self.rows.iter().any(|row| row.engine != way.engine) {
-            name = format!("{} {name}", way.engine);
-        }
-        if !way.setting.is_empty() {
-            name = format!("{name} [{}]", way.setting);
-        }
-        name
-    }
-
     /// A way's name among all operations.
     pub fn full_name(&self, way: Way) -> String {
-        let setting = if way.setting.is_empty() { String::new() } else { format!(" [{}]", way.setting) };
-        let foreign = self.rows.iter().any(|row| row.engine != way.engine);
-        let engine = if foreign { format!("{} ", way.engine) } else { String::new() };
-        format!("{engine}{}/{}{setting}", self.operation, way.algorithm)
+        way.full_name(self.operation)
+    }
+
+    /// This program's own ways.
+    pub fn own_ways(&self) -> Vec<Way<'a>> {
+        self.ways().into_iter().filter(Way::is_own).collect()
+    }
+
+    /// The gaps that were measured on a problem.
+    pub fn gaps_on(&self, on: Problem<'a>) -> impl Iterator<Item = &'a Measurement> {
+        self.gaps.iter().copied().filter(move |row| self.problem(row) == on)
     }
 
     /// The rows of a way.
     pub fn of_way(&self, way: Way<'a>) -> impl Iterator<Item = &'a Measurement> {
-        self.rows.iter().copied().filter(move |row| {
-            row.algorithm == way.algorithm && row.engine == way.engine && row.setting == way.setting
-        })
+        self.rows.iter().copied().filter(move |row| self.way(row) == way)
     }
 
     /// The rows of a way on a problem.
     pub fn of(&self, way: Way<'a>, on: Problem<'a>) -> impl Iterator<Item = &'a Measurement> {
-        self.of_way(way).filter(move |row| problem(row) == on)
+        self.of_way(way).filter(move |row| self.problem(row) == on)
     }
 
     /// Whether bits were compared for a way on a problem.
     pub fn is_measured(&self, way: Way<'a>, on: Problem<'a>) -> bool {
-        self.of(way, on).any(is_observed)
+        self.of(way, on).any(Measurement::is_observed)
     }
 
     /// Whether a way was executed on a problem, whatever came of it.
@@ -165,7 +221,7 @@ impl<'a> Group<'a> {
     /// The row that holds a way's time on a problem.
     pub fn timed(&self, way: Way<'a>, on: Problem<'a>) -> Option<&'a Measurement> {
         self.of(way, on)
-            .filter(|row| is_observed(row) && row.median_ns.is_some())
+            .filter(|row| row.is_observed() && row.median_ns.is_some())
             .min_by_key(|row| (row.perturbation, &row.variant, row.seed))
     }
 
@@ -185,13 +241,12 @@ impl<'a> Group<'a> {
 
     /// A problem in words, for instance "sum of 2^24, f32, wide".
     pub fn describe(&self, problem: Problem) -> String {
-        format!("{}, {}, {}", self.extents_in_words(problem), problem.dtype.name(), problem.input.name())
+        describe(self.known(), problem)
     }
 
     /// Its extents in words, or as they stand in the row where nobody knows their words.
     pub fn extents_in_words(&self, problem: Problem) -> String {
-        let known = self.known().and_then(|known| Some((known, known.shape(problem.shape).ok()?)));
-        known.map_or_else(|| problem.shape.to_owned(), |(known, shape)| known.describe(&shape))
+        extents_in_words(self.known(), problem)
     }
 
     /// The most telling problem: one where a canary was seen to vary, of f32, of `wide` values, with the
@@ -199,15 +254,12 @@ impl<'a> Group<'a> {
     pub fn telling(&self) -> Option<Problem<'a>> {
         let ways = self.ways();
         self.problems().into_iter().max_by_key(|&on| {
-            let rows = || self.rows.iter().filter(move |row| problem(row) == on);
-            let varied = |row: &&Measurement| {
-                row.guarantee == Guarantee::NotGuaranteed && row.verdict == Verdict::Differs
-            };
+            let rows = || self.rows.iter().filter(move |row| self.problem(row) == on);
             // What failed was measured too, and must be seen.
             let shown = ways.iter().filter(|way| self.is_executed(**way, self.shown(**way, on))).count();
             (
-                rows().any(|row| is_observed(row)),
-                rows().any(varied),
+                rows().any(|row| row.is_observed()),
+                rows().any(|row| row.is_moving_canary()),
                 on.dtype == Dtype::F32,
                 on.input == Distribution::Wide,
                 shown,
@@ -232,10 +284,10 @@ impl<'a> Group<'a> {
             .unwrap_or(on)
     }
 
-    /// Ways whose bits were compared under what even the weakest claim covers.
+    /// This program's ways whose bits were compared under what even the weakest claim covers.
     pub fn tried(&self) -> Vec<Way<'a>> {
-        let is_tried = |row: &Measurement| is_observed(row) && is_run_to_run(row.perturbation);
-        self.ways().into_iter().filter(|way| self.of_way(*way).any(is_tried)).collect()
+        let is_tried = |row: &Measurement| row.is_observed() && is_run_to_run(row.perturbation);
+        self.own_ways().into_iter().filter(|way| self.of_way(*way).any(is_tried)).collect()
     }
 
     /// Whether a way was seen to change its bits from run to run, on any problem.
@@ -253,26 +305,31 @@ impl<'a> Group<'a> {
         rows().any(|row| row.verdict == Verdict::Same) && rows().all(upheld)
     }
 
-    /// The price of the same bits: the tax, on the most telling problem, of the fastest way that keeps
-    /// its word. Of several engines, that with the most times speaks.
+    /// The price of the same bits: the tax, on the most telling problem, of the fastest of this
+    /// program's ways that keeps its word. Others' code claims nothing that could have a price.
     pub fn price(&self) -> Option<f64> {
         let on = self.telling()?;
-        let timed: Vec<Way> = self.ways().into_iter().filter(|way| self.timed(*way, on).is_some()).collect();
-        let engines: HashSet<&str> = timed.iter().map(|way| way.engine).collect();
-        let engine = engines.into_iter().max_by_key(|engine| {
-            (timed.iter().filter(|way| way.engine == *engine).count(), Reverse(*engine))
-        })?;
-        timed
+        self.own_ways()
             .into_iter()
-            .filter(|way| way.engine == engine && self.keeps_its_word(*way))
+            .filter(|way| self.keeps_its_word(*way))
             .filter_map(|way| self.tax(way, on))
             .min_by(f64::total_cmp)
     }
 }
 
-/// The problem of a row.
-pub fn problem(row: &Measurement) -> Problem<'_> {
-    Problem { workload: &row.workload, shape: &row.shape, dtype: row.dtype, input: row.input }
+/// A row's setting in two: what belongs to the workload, which stands first, and what tells ways apart.
+fn split_setting<'a>(known: Option<&dyn Operation>, setting: &'a str) -> (&'a str, &'a str) {
+    split_where(setting, |pair| {
+        let pair = Setting::parse(pair).ok();
+        known.zip(pair).is_some_and(|(known, pair)| known.check_setting(&pair).is_ok())
+    })
+}
+
+fn split_where(setting: &str, is_workloads: impl Fn(&str) -> bool) -> (&str, &str) {
+    let pairs = setting.split(';').take_while(|pair| !pair.is_empty() && is_workloads(pair));
+    let end = pairs.map(|pair| pair.len() + 1).sum::<usize>();
+    let (workloads, ways) = setting.split_at(end.min(setting.len()));
+    (workloads.strip_suffix(';').unwrap_or(workloads), ways)
 }
 
 fn elements(problem: Problem) -> u64 {
@@ -282,4 +339,25 @@ fn elements(problem: Problem) -> u64 {
 /// The keys of a shape, without its extents.
 fn keys(shape: &str) -> Vec<&str> {
     shape.split(';').map(|part| part.split('=').next().unwrap_or(part)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_split_behind_what_belongs_to_the_workload() {
+        let split = |setting| split_where(setting, |pair| pair.starts_with('w'));
+        for (setting, parts) in [
+            ("", ("", "")),
+            ("w=1", ("w=1", "")),
+            ("w=1;w2=0.5", ("w=1;w2=0.5", "")),
+            ("w=1;a=2", ("w=1", "a=2")),
+            ("a=2;w=1", ("", "a=2;w=1")),
+            ("w=1;gap=x;against=y", ("w=1", "gap=x;against=y")),
+            (";", ("", ";")),
+        ] {
+            assert_eq!(split(setting), parts, "{setting}");
+        }
+    }
 }

@@ -1,12 +1,31 @@
 //! One sentence per device and operation, and the price of the same bits.
 
 use crate::perturbation::Perturbation;
-use crate::report::group::{Group, is_observed};
+use crate::report::group::Group;
 use crate::report::words::{self, plural};
 use crate::verdict::Verdict;
 
-/// What was found, in a sentence. `place` is where: "Here", "On cuda:0,".
+/// What was found, in a sentence on this program's ways and, if others' code changed its bits too, one
+/// on that. `place` is where: "Here", "On cuda:0,".
 pub fn headline(group: &Group, place: &str) -> String {
+    let own = own(group, place);
+    let foreign: Vec<String> = group
+        .ways()
+        .into_iter()
+        .filter(|way| !way.is_own() && group.changes(*way))
+        .map(|way| way.name())
+        .collect();
+    if foreign.is_empty() {
+        return own;
+    }
+    let change = plural(foreign.len(), "changes its", "change their");
+    format!("{own} Of the code of others, {} {change} bits from run to run.", words::listed(&foreign))
+}
+
+fn own(group: &Group, place: &str) -> String {
+    if group.own_ways().is_empty() {
+        return format!("{place} none of the {} of this program was measured.", ways(group));
+    }
     let tried = group.tried();
     let changing = tried.iter().filter(|way| group.changes(**way)).count();
     let ways = ways(group);
@@ -43,8 +62,8 @@ fn ways(group: &Group) -> String {
 
 /// What became of rows, none of which was observed under what the headline is about.
 fn fate(group: &Group) -> String {
-    let count = |verdict| group.rows.iter().filter(|row| row.verdict == verdict).count();
-    let rows = group.rows.len();
+    let count = |verdict| group.rows.iter().filter(|row| row.is_own() && row.verdict == verdict).count();
+    let rows = group.rows.iter().filter(|row| row.is_own()).count();
     match (count(Verdict::Skipped), count(Verdict::Failed)) {
         (skipped, 0) if skipped == rows => {
             plural(rows, "the only row was skipped", "every row was skipped").to_owned()
@@ -62,7 +81,7 @@ fn no_proof(group: &Group) -> String {
     let bound = group
         .rows
         .iter()
-        .filter(|row| row.perturbation == Perturbation::Repeat && is_observed(row))
+        .filter(|row| row.is_own() && row.perturbation == Perturbation::Repeat && row.is_observed())
         .filter_map(|row| row.p_upper_95)
         .max_by(f64::total_cmp);
     match bound {
@@ -90,7 +109,7 @@ pub fn prices(groups: &[Group]) -> Vec<String> {
     let mut prices: Vec<((&str, &str), Vec<String>)> = Vec::new();
     for group in groups {
         let Some(price) = group.price() else { continue };
-        let price = format!("{} {}", group.operation, words::price(price));
+        let price = format!("{} for {}", words::price(price), group.operation);
         let device = (group.device, group.kind);
         match prices.iter_mut().find(|(known, _)| *known == device) {
             Some((_, entries)) => entries.push(price),

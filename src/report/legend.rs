@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::guarantee::Guarantee;
 use crate::perturbation::Perturbation;
+use crate::report::gap;
 use crate::report::model::{Block, Cell, Column, Report};
 use crate::report::words;
 
@@ -36,18 +37,38 @@ pub fn legend(report: &Report, shown: &[Column]) -> Vec<String> {
         entries.push("ulp: the largest difference seen, in units in the last place".to_owned());
     }
     if is_shown(Column::Limit) {
-        entries.push(
-            "limit: share of what a probe reaches here that only reads the same inputs, or of the FMA peak"
-                .to_owned(),
-        );
+        let limited = blocks().flat_map(|block| &block.lines).filter(|line| line.percent_of_limit.is_some());
+        let units: BTreeSet<&str> = limited.map(|line| line.unit.as_str()).collect();
+        entries
+            .push(format!("limit: share of what a probe reached in the same rounds that {}", probes(&units)));
     }
     if is_shown(Column::Tax) {
-        entries.push("tax: time over the fastest algorithm's".to_owned());
+        let lines = || blocks().flat_map(|block| &block.lines);
+        let several = lines().zip(lines().skip(1)).any(|(a, b)| a.engine != b.engine);
+        let among = if several { " of the same engine" } else { "" };
+        entries.push(format!("tax: time over that of the fastest algorithm{among}"));
+    }
+    let kinds: Vec<&str> = blocks().flat_map(|block| &block.gaps).map(|gap| gap.kind.as_str()).collect();
+    if !kinds.is_empty() {
+        entries.push(gap::legend(&kinds));
     }
     if let Some(size) = blocks().flat_map(|block| &block.lines).find_map(|line| line.measured_at.as_ref()) {
         entries.push(format!("({size}): measured at that size, skipped at the one in the heading"));
     }
     entries
+}
+
+/// What the probes do that reach the limits of work in `units`.
+fn probes(units: &BTreeSet<&str>) -> String {
+    let probe = |unit: &&str| {
+        let does = match *unit {
+            "GB/s" => "only reads the inputs",
+            "GFLOP/s" => "only multiplies and adds in registers",
+            _ => "does nothing else",
+        };
+        if units.len() == 1 { does.to_owned() } else { format!("{does} ({unit})") }
+    };
+    units.iter().map(probe).collect::<Vec<_>>().join(" or ")
 }
 
 fn has_same(block: &Block) -> bool {

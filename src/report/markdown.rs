@@ -1,8 +1,9 @@
 //! The report as Markdown, for READMEs and issues.
 
 use crate::measurement::Measurement;
+use crate::report::gap;
 use crate::report::legend::legend;
-use crate::report::model::{Block, Broken, Column, Report};
+use crate::report::model::{Block, Broken, GapLine, Report};
 
 /// The report on `rows` as Markdown that ends in a newline: with `all` a table for every workload, else
 /// for the most telling one per operation.
@@ -21,6 +22,9 @@ pub fn render(rows: &[Measurement], all: bool) -> String {
             paragraphs.push(format!("`{}` {}{}", block.operation, escaped(&block.problem), escaped(&place)));
             paragraphs.push(table(block));
             shown.extend(block.columns());
+            if !block.gaps.is_empty() {
+                paragraphs.push(gaps(&block.gaps));
+            }
         }
     }
     paragraphs.extend(report.broken.iter().map(broken));
@@ -36,15 +40,27 @@ pub fn render(rows: &[Measurement], all: bool) -> String {
 
 fn table(block: &Block) -> String {
     let columns = block.columns();
-    let row = |texts: Vec<String>| format!("| {} |", texts.join(" | "));
-    let rule = |column: &Column| if column.is_numeric() { "--:" } else { "---" }.to_owned();
-    let mut lines = vec![
-        row(columns.iter().map(|column| escaped(&block.heading(*column))).collect()),
-        row(columns.iter().map(rule).collect()),
-    ];
-    for line in &block.lines {
-        lines.push(row(columns.iter().map(|column| escaped(&block.text(line, *column))).collect()));
-    }
+    let headings = columns.iter().map(|column| (block.heading(*column), column.is_numeric())).collect();
+    let texts = |line| columns.iter().map(|column| block.text(line, *column)).collect();
+    grid(headings, block.lines.iter().map(texts).collect())
+}
+
+fn gaps(gaps: &[GapLine]) -> String {
+    let headings = gap::HEADINGS.iter().enumerate();
+    let headings = headings.map(|(place, text)| ((*text).to_owned(), place >= gap::NUMBERS_FROM)).collect();
+    grid(headings, gaps.iter().map(|line| line.texts().map(str::to_owned).to_vec()).collect())
+}
+
+/// A table of headings, with whether numbers stand below them, and rows.
+pub(super) fn grid(headings: Vec<(String, bool)>, rows: Vec<Vec<String>>) -> String {
+    let row = |texts: &[String]| {
+        format!("| {} |", texts.iter().map(|text| escaped(text)).collect::<Vec<_>>().join(" | "))
+    };
+    let (headings, numeric): (Vec<String>, Vec<bool>) = headings.into_iter().unzip();
+    let rule = |numeric: &bool| if *numeric { "--:" } else { "---" };
+    let rules: Vec<&str> = numeric.iter().map(rule).collect();
+    let mut lines = vec![row(&headings), format!("| {} |", rules.join(" | "))];
+    lines.extend(rows.iter().map(|texts| row(texts)));
     lines.join("\n")
 }
 
@@ -58,7 +74,7 @@ fn broken(broken: &Broken) -> String {
 }
 
 /// `text` as Markdown that shows it as it is. Underscores inside words need nothing.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if r"\*<>[]|".contains(character) {

@@ -2,11 +2,12 @@
 
 pub use crate::report::block::{Block, Cell, Column, Line};
 pub use crate::report::findings::Broken;
+pub use crate::report::gap::GapLine;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::measurement::Measurement;
-use crate::report::group::{Group, groups, is_observed};
+use crate::report::group::{Group, groups};
 use crate::report::words::plural;
 use crate::report::{findings, headline};
 
@@ -50,7 +51,8 @@ impl Report {
     /// A report on `rows`: with `all` a block for every problem, else for the most telling one.
     pub fn new(rows: &[Measurement], all: bool) -> Self {
         let groups = groups(rows);
-        let most = rows.iter().filter(|row| is_observed(row)).filter_map(|row| row.comparisons).max();
+        let most = groups.iter().flat_map(|group| &group.rows);
+        let most = most.filter(|row| row.is_observed()).filter_map(|row| row.comparisons).max();
         Self {
             captions: captions(&groups),
             sections: sections(&groups, all),
@@ -105,9 +107,14 @@ fn caption(first: &Group, groups: &[Group]) -> String {
     let rows = || groups.iter().flat_map(|group| &group.rows);
     let operations: Vec<&str> = groups.iter().map(|group| group.operation).collect();
     let problems: usize = groups.iter().map(|group| group.problems().len()).sum();
-    let ways: usize = groups.iter().map(|group| group.ways().len()).sum();
+    let ways: usize = groups.iter().map(|group| group.own_ways().len()).sum();
+    let mut foreign: BTreeMap<&str, usize> = BTreeMap::new();
+    for way in groups.iter().flat_map(Group::ways).filter(|way| !way.is_own()) {
+        *foreign.entry(way.engine).or_default() += 1;
+    }
+    let foreign: String = foreign.iter().map(|(engine, count)| format!(" + {count} of {engine}")).collect();
     let executions: BTreeSet<u64> =
-        rows().filter(|row| is_observed(row)).filter_map(|row| Some(row.comparisons? + 1)).collect();
+        rows().filter(|row| row.is_observed()).filter_map(|row| Some(row.comparisons? + 1)).collect();
     let executions = match (executions.first(), executions.last()) {
         (Some(fewest), Some(most)) if fewest == most => format!("{most} executions each"),
         (Some(fewest), Some(most)) => format!("{fewest} to {most} executions each"),
@@ -115,7 +122,7 @@ fn caption(first: &Group, groups: &[Group]) -> String {
     };
     let kind = if first.kind.is_empty() { String::new() } else { format!(" · {}", first.kind) };
     format!(
-        "{}{kind} · {} · {problems} {} · {ways} {} · {executions}",
+        "{}{kind} · {} · {problems} {} · {ways} {}{foreign} · {executions}",
         first.device,
         operations.join(", "),
         plural(problems, "workload", "workloads"),

@@ -1,16 +1,13 @@
 //! The report on a terminal: aligned columns, sentences wrapped, rows never.
 
-use std::ops::Range;
-
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::measurement::Measurement;
+use crate::report::gap::{self, GapLine};
 use crate::report::legend::legend;
-use crate::report::model::{Block, Broken, Column, Report, Section};
+use crate::report::model::{Block, Column, Report, Section};
+use crate::report::page::{Page, Style};
 use crate::report::wrap;
-
-/// No line is made narrower than this.
-const NARROWEST: usize = 24;
 
 /// How to lay out.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,18 +28,18 @@ pub fn render(rows: &[Measurement], options: &Options) -> String {
         return "Nothing was measured: there are no rows to report on.\n".to_owned();
     }
     let report = Report::new(rows, options.all);
-    let mut page = Page { width: options.width.max(NARROWEST), colour: options.colour, lines: Vec::new() };
+    let mut page = Page::new(options.width, options.colour);
     let mut shown = Vec::new();
     let mut left_out = Vec::new();
-    for (index, section) in report.sections.iter().enumerate() {
+    for (index, next) in report.sections.iter().enumerate() {
         let before = index.checked_sub(1).and_then(|before| report.sections.get(before));
-        let is_next_device = before.is_none_or(|b| (&b.device, &b.kind) != (&section.device, &section.kind));
+        let is_next_device = before.is_none_or(|b| (&b.device, &b.kind) != (&next.device, &next.kind));
         if report.has_several_devices() && is_next_device {
-            page.device(section);
+            device(&mut page, next);
         }
-        page.section(section, &mut shown, &mut left_out);
+        section(&mut page, next, &mut shown, &mut left_out);
     }
-    page.findings(&report);
+    findings(&mut page, &report);
     page.gap();
     for line in wrap::items(&legend(&report, &shown), " · ", page.width) {
         page.plain(line);
@@ -62,141 +59,82 @@ pub fn render(rows: &[Measurement], options: &Options) -> String {
     page.finish()
 }
 
-/// What colour says again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Style {
-    Plain,
-    Bold,
-    Alarm,
-    Warning,
+/// The device that the sections below are of.
+fn device(page: &mut Page, section: &Section) {
+    page.gap();
+    let kind = if section.kind.is_empty() { String::new() } else { format!(" · {}", section.kind) };
+    page.sentence(&format!("{}{kind}", section.device), Style::Bold);
 }
 
-impl Style {
-    fn code(self) -> &'static str {
-        match self {
-            Self::Plain => "",
-            Self::Bold => "\x1b[1m",
-            Self::Alarm => "\x1b[1;31m",
-            Self::Warning => "\x1b[33m",
-        }
-    }
-}
-
-struct Page {
-    width: usize,
-    colour: bool,
-    lines: Vec<String>,
-}
-
-impl Page {
-    fn styled(&self, text: &str, style: Style) -> String {
-        if self.colour && style != Style::Plain {
-            format!("{}{text}\x1b[0m", style.code())
-        } else {
-            text.to_owned()
-        }
-    }
-
-    fn plain(&mut self, line: String) {
-        self.lines.push(line);
-    }
-
-    fn sentence(&mut self, text: &str, style: Style) {
-        for line in wrap::words(text, self.width, "  ") {
-            self.lines.push(self.styled(&line, style));
-        }
-    }
-
-    /// An empty line, but never two, and none at the top.
-    fn gap(&mut self) {
-        if self.lines.last().is_some_and(|line| !line.is_empty()) {
-            self.lines.push(String::new());
-        }
-    }
-
-    fn device(&mut self, section: &Section) {
-        self.gap();
-        let kind = if section.kind.is_empty() { String::new() } else { format!(" · {}", section.kind) };
-        self.sentence(&format!("{}{kind}", section.device), Style::Bold);
-    }
-
-    fn section(&mut self, section: &Section, shown: &mut Vec<Column>, left_out: &mut Vec<String>) {
-        self.gap();
-        self.sentence(&section.headline, Style::Bold);
-        for block in &section.blocks {
-            self.gap();
-            let layout = Layout::fitting(block, self.width);
-            for column in block.columns() {
-                let heading = block.heading(column);
-                if layout.columns.contains(&column) {
-                    shown.push(column);
-                } else if !left_out.contains(&heading) {
-                    left_out.push(heading);
-                }
+fn section(page: &mut Page, section: &Section, shown: &mut Vec<Column>, left_out: &mut Vec<String>) {
+    page.gap();
+    page.sentence(&section.headline, Style::Bold);
+    for block in &section.blocks {
+        page.gap();
+        let layout = Layout::fitting(block, page.width);
+        for column in block.columns() {
+            let heading = block.heading(column);
+            if layout.columns.contains(&column) {
+                shown.push(column);
+            } else if !left_out.contains(&heading) {
+                left_out.push(heading);
             }
-            self.block(block, &layout);
+        }
+        draw(page, block, &layout);
+        if !block.gaps.is_empty() {
+            page.gap();
+            gaps(page, &block.gaps, left_out);
         }
     }
+}
 
-    fn block(&mut self, block: &Block, layout: &Layout) {
-        if layout.is_titled_apart {
-            self.sentence(&title(block), Style::Plain);
-        }
-        for (index, line) in layout.lines(block).into_iter().enumerate() {
-            // The header is the first line; below it, line after line, one per algorithm.
-            let texts = index.checked_sub(1).and_then(|index| block.lines.get(index)).map(|line| {
-                layout.columns.iter().map(|column| block.text(line, *column)).collect::<Vec<_>>()
-            });
-            let line = wrap::truncated(&line, self.width);
-            self.lines.push(self.marked(&line, &texts.unwrap_or_default()));
+fn draw(page: &mut Page, block: &Block, layout: &Layout) {
+    if layout.is_titled_apart {
+        page.sentence(&title(block), Style::Plain);
+    }
+    for (index, line) in layout.lines(block).into_iter().enumerate() {
+        // The header is the first line; below it, line after line, one per algorithm.
+        let texts = index
+            .checked_sub(1)
+            .and_then(|index| block.lines.get(index))
+            .map(|line| layout.columns.iter().map(|column| block.text(line, *column)).collect::<Vec<_>>());
+        page.row(&line, &texts.unwrap_or_default(), style_of);
+    }
+}
+
+/// Gaps below their block; where they do not fit, columns go from the right.
+fn gaps(page: &mut Page, gaps: &[GapLine], left_out: &mut Vec<String>) {
+    let texts = |line: &GapLine| line.texts().map(str::to_owned).to_vec();
+    let mut rows = vec![gap::HEADINGS.map(str::to_owned).to_vec()];
+    rows.extend(gaps.iter().map(texts));
+    for row in &mut rows[1..] {
+        row[0].insert_str(0, "  ");
+    }
+    let mut columns = gap::HEADINGS.len();
+    while columns > 2 && wrap::columns(&rows, columns, gap::NUMBERS_FROM).1 > page.width {
+        columns -= 1;
+    }
+    for heading in gap::HEADINGS[columns..].iter().copied().map(str::to_owned) {
+        if !left_out.contains(&heading) {
+            left_out.push(heading);
         }
     }
-
-    /// `line` with those of its `cells` coloured that stand out.
-    fn marked(&self, line: &str, cells: &[String]) -> String {
-        let mut marked = String::new();
-        let mut rest = line;
-        for cell in cells.iter().filter(|cell| !cell.is_empty()) {
-            let Some(Range { start, end }) = rest.find(cell.as_str()).map(|at| at..at + cell.len()) else {
-                break;
-            };
-            marked.push_str(&rest[..start]);
-            marked.push_str(&self.styled(&rest[start..end], style_of(cell)));
-            rest = &rest[end..];
-        }
-        marked + rest
+    for line in wrap::columns(&rows, columns, gap::NUMBERS_FROM).0 {
+        page.row(&line, &[], style_of);
     }
+}
 
-    fn findings(&mut self, report: &Report) {
-        self.gap();
-        for broken in &report.broken {
-            self.broken(broken);
-        }
-        for failure in &report.failures {
-            self.sentence(&format!("FAILED: {failure}"), Style::Alarm);
-        }
-        let rest = report.findings.iter().chain(&report.prices).cloned().chain(report.skipped_in_words());
-        for sentence in rest {
-            self.sentence(&sentence, Style::Plain);
-        }
+fn findings(page: &mut Page, report: &Report) {
+    page.gap();
+    for broken in &report.broken {
+        page.broken(broken);
     }
-
-    fn broken(&mut self, broken: &Broken) {
-        self.sentence(&format!("BROKEN CLAIM: {}", broken.what), Style::Alarm);
-        let first = broken.first.as_ref().map_or_else(String::new, |first| format!("{first}; "));
-        for line in wrap::words(&format!("{first}repeat it:"), self.width - 2, "") {
-            self.plain(format!("  {line}"));
-        }
-        for line in wrap::command(&broken.command, self.width, "    ") {
-            self.plain(line);
-        }
+    for failure in &report.failures {
+        page.sentence(&format!("FAILED: {failure}"), Style::Alarm);
     }
-
-    fn finish(mut self) -> String {
-        while self.lines.last().is_some_and(String::is_empty) {
-            self.lines.pop();
-        }
-        self.lines.join("\n") + "\n"
+    let rest = report.findings.iter().chain(&report.prices).cloned().chain(report.skipped_in_words());
+    for sentence in rest {
+        page.sentence(&sentence, Style::Plain);
     }
 }
 

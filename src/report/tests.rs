@@ -11,7 +11,7 @@ use crate::report::terminal::{Options, render};
 use crate::report::{markdown, wrap};
 use crate::tensor::Dtype;
 use crate::verdict::Verdict;
-use rows::{at, observe, on, pair, row, time, typical};
+use rows::{at, by, gaps, observe, on, pair, row, time, typical};
 
 fn shown(rows: &[Measurement], width: usize) -> String {
     let text = render(rows, &Options { all: false, width, colour: false, results: None });
@@ -158,7 +158,6 @@ fn the_unknown() {
         "matmul".clone_into(&mut row.operation);
         "m=128;n=128;k=4096".clone_into(&mut row.shape);
         "GFLOP/s".clone_into(&mut row.throughput_unit);
-        row.percent_of_limit = None;
         if row.verdict == Verdict::Differs {
             row.max_ulp = None;
         }
@@ -248,6 +247,71 @@ fn load_is_credited_only_with_what_it_did() {
     );
     assert_eq!(found([9, 9], [5, 6]), "");
     assert_eq!(found([9, 0], [5, 1]), "");
+}
+
+/// Gaps stand below the block of their problem, and nothing else counts them.
+#[test]
+fn gaps_are_shown_and_are_no_ways() {
+    let rows = [gaps(), typical()].concat();
+    insta::assert_snapshot!(shown(&rows, 120));
+    insta::assert_snapshot!("gaps_in_markdown", markdown::render(&rows, false));
+    insta::assert_snapshot!("gaps_on_a_narrow_terminal", shown(&rows, 60));
+    let (with, without) = (Report::new(&rows, false), Report::new(&typical(), false));
+    let mut blocks = with.sections[0].blocks.clone();
+    assert_eq!(blocks[0].gaps.len(), 4);
+    blocks[0].gaps.clear();
+    assert_eq!(blocks, without.sections[0].blocks);
+    assert_eq!(with.sections[0].headline, without.sections[0].headline);
+    assert_eq!((&with.captions, &with.findings), (&without.captions, &without.findings));
+    assert_eq!((&with.prices, &with.skipped), (&without.prices, &without.skipped));
+    assert_eq!((with.commonest_same, with.is_quick), (without.commonest_same, without.is_quick));
+    assert_eq!((with.broken, with.failures), (without.broken, without.failures));
+    for width in 24..140 {
+        shown(&rows, width);
+    }
+}
+
+#[test]
+fn a_gap_that_failed_is_told() {
+    let mut rows = [gaps(), typical()].concat();
+    rows[0].verdict = Verdict::Failed;
+    rows[0].note = "out of memory".to_owned();
+    let failures = Report::new(&rows, false).failures;
+    assert_eq!(
+        failures,
+        ["reduce/fixed_tree [gap=semantic;against=mean] on cpu, sum of 2^24, f32, wide, under repeat: \
+          out of memory"]
+    );
+    assert!(shown(&rows[..5], 120).starts_with("Here none of the ways to sum of this program was measured."));
+}
+
+/// The code of others stands beside the program's own, and the headline and the price are not about it.
+#[test]
+fn others_code_is_no_way_of_ours() {
+    let steady = by(pair("sum", Guarantee::NotGuaranteed, [0, 0], 4_000_000), "numpy", "threads=1");
+    let moving = by(pair("sum", Guarantee::NotGuaranteed, [3, 31], 9_000_000), "torch", "");
+    let rows = [typical(), steady.clone(), moving.clone()].concat();
+    insta::assert_snapshot!(shown(&rows, 120));
+    let (with, without) = (Report::new(&rows, false), Report::new(&typical(), false));
+    assert_eq!(with.prices, without.prices);
+    let alone = Report::new(&[typical(), steady.clone()].concat(), false);
+    assert_eq!(alone.sections[0].headline, without.sections[0].headline);
+    let only = Report::new(&[steady, moving].concat(), false);
+    assert_eq!(
+        only.sections[0].headline,
+        "Here none of the ways to sum of this program was measured. Of the code of others, torch sum \
+         changes its bits from run to run."
+    );
+}
+
+/// Others' code that varies does not make its workload the telling one.
+#[test]
+fn only_our_canaries_tell() {
+    let varying = by(pair("sum", Guarantee::NotGuaranteed, [31, 31], 9), "torch", "");
+    let mut rows = on(varying, "huge", "n=1073741824");
+    rows.extend(typical());
+    let report = Report::new(&rows, false);
+    assert_eq!(report.sections[0].blocks[0].problem, "sum of 2^24, f32, wide");
 }
 
 #[test]

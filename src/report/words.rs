@@ -39,7 +39,16 @@ pub fn tax(tax: f64) -> String {
 
 /// A tax in a list of prices.
 pub fn price(tax: f64) -> String {
-    if tax == 0.0 { "nothing".to_owned() } else { surcharge(tax) }
+    if tax == 0.0 { "none".to_owned() } else { surcharge(tax) }
+}
+
+/// A share of elements; 100 % only if it is all of them.
+pub fn share(share: f64) -> String {
+    match share {
+        1.0 => "100 %".to_owned(),
+        most if most >= 0.995 => "> 99 %".to_owned(),
+        share => format!("{} %", significant(100.0 * share, 2)),
+    }
 }
 
 /// What a tax means, as the end of a sentence.
@@ -72,6 +81,15 @@ pub fn ulp(distance: u64) -> String {
 /// `one` for 1, else `many`.
 pub fn plural<'a>(count: usize, one: &'a str, many: &'a str) -> &'a str {
     if count == 1 { one } else { many }
+}
+
+/// "a", "a and b", "a, b and c".
+pub fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }
 
 /// A shell argument, quoted so that a shell hands it on unchanged.
@@ -121,6 +139,8 @@ mod tests {
         assert_eq!(told, ["0", "0.0123", "1.00", "12.3", "1234"]);
         assert_eq!(ulp(4_294_967_295), "4.3e9");
         assert_eq!([0.4, 47.3].map(limit), ["0.4 %", "47 %"]);
+        let told = [0.0, 1e-6, 0.125, 0.994, 0.999_99, 1.0].map(share);
+        assert_eq!(told, ["0 %", "0.00010 %", "12 %", "99 %", "> 99 %", "100 %"]);
     }
 
     #[test]

@@ -66,6 +66,22 @@ fn pack(items: &[String], separator: &str, limit: usize, indent: &str) -> Vec<St
     lines
 }
 
+/// The first `count` columns of `rows`, aligned three spaces apart, those from `numbers_from` on flush
+/// right; and the width of the widest line.
+pub fn columns(rows: &[Vec<String>], count: usize, numbers_from: usize) -> (Vec<String>, usize) {
+    let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max();
+    let widths: Vec<usize> = (0..count).map(|column| widest(column).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
+            if column < numbers_from { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        cells.collect::<Vec<_>>().join("   ").trim_end().to_owned()
+    };
+    let lines: Vec<String> = rows.iter().map(line).collect();
+    let widest = lines.iter().map(|line| width(line)).max().unwrap_or(0);
+    (lines, widest)
+}
+
 /// The first `limit` columns of `text`, with an ellipsis where something is missing.
 pub fn truncated(text: &str, limit: usize) -> String {
     if width(text) <= limit {
@@ -89,6 +105,13 @@ mod tests {
         let arguments = ["run", "--filter", "'^a b$'", "--seed", "7"].map(str::to_owned);
         assert_eq!(command(&arguments, 80, "  "), ["  run --filter '^a b$' --seed 7"]);
         assert_eq!(command(&arguments, 20, "  "), ["  run --filter \\", "    '^a b$' --seed \\", "    7"]);
+    }
+
+    #[test]
+    fn columns_are_aligned_and_the_rest_is_left_out() {
+        let rows = [["a", "é", "10"], ["long", "", "9"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(columns(&rows, 3, 2), (vec!["a      é   10".to_owned(), "long        9".to_owned()], 13));
+        assert_eq!(columns(&rows, 1, 2).0, ["a", "long"]);
     }
 
     #[test]

@@ -115,3 +115,43 @@ pub fn at(mut rows: Vec<Measurement>, device: &str, kind: &str) -> Vec<Measureme
     }
     rows
 }
+
+/// Moves `rows` to another engine, which claims nothing.
+pub fn by(mut rows: Vec<Measurement>, engine: &str, setting: &str) -> Vec<Measurement> {
+    for row in &mut rows {
+        engine.clone_into(&mut row.engine);
+        setting.clone_into(&mut row.setting);
+        row.guarantee = Guarantee::NotGuaranteed;
+    }
+    rows
+}
+
+/// A row that holds the gap between `algorithm` and `against`: a share of elements, their mean relative
+/// difference and the largest distance.
+pub fn gap(kind: &str, algorithm: &str, against: &str, found: (f64, f64, u64)) -> Measurement {
+    let mut row = row(algorithm, Guarantee::NotGuaranteed, Perturbation::Repeat);
+    row.setting = format!("gap={kind};against={against}");
+    let (share, relative, ulp) = found;
+    let differs = share > 0.0;
+    row.verdict = if differs { Verdict::Differs } else { Verdict::Same };
+    (row.comparisons, row.differing) = (Some(1), Some(u64::from(differs)));
+    (row.v_c, row.v_ermv, row.max_ulp) = (Some(share), Some(relative), Some(ulp));
+    row.worst_output = "sum".to_owned();
+    row.first_difference = differs.then_some(0);
+    row
+}
+
+/// Gaps of three kinds on the problem that is shown, and one on another.
+pub fn gaps() -> Vec<Measurement> {
+    let mut skipped = gap("rounding", "atomic_element", "reference", (0.0, 0.0, 0));
+    (skipped.verdict, skipped.v_c, skipped.v_ermv, skipped.max_ulp) = (Verdict::Skipped, None, None, None);
+    skipped.remark("atomic_element was skipped or failed");
+    let mut rows = vec![
+        gap("semantic", "fixed_tree", "mean", (1.0, 0.31, 1_200_000_000)),
+        gap("algorithm", "fixed_tree", "ticket", (0.123, 1.1e-8, 2)),
+        gap("rounding", "fixed_tree", "reference", (0.0, 0.0, 0)),
+        skipped,
+    ];
+    rows.extend(on(vec![gap("algorithm", "two_pass", "ticket", (0.5, 1e-7, 9))], "other", "n=4096"));
+    rows
+}
