@@ -29,6 +29,8 @@ pub enum Verb {
     Env,
     /// Execute, compare, time, and print the results table
     Run(Box<RunFlags>),
+    /// Put rows of several devices side by side: who gave the same bits, at what cost
+    Compare(CompareFlags),
     /// Every algorithm on ordinary and odd shapes against its twin and the reference
     #[command(hide = true)]
     Verify(VerifyFlags),
@@ -108,6 +110,34 @@ pub enum Format {
     Csv,
     /// The rows as a JSON array.
     Json,
+}
+
+/// Flags of `compare`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Several runs of one device in one environment are one column, and the newest row of a key is shown. Exit code 1: a claim is seen broken, on a device or across devices, or a row failed."
+)]
+pub struct CompareFlags {
+    /// Results folders, folders of results folders, or files of rows (*.csv)
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Layout::Table)]
+    pub format: Layout,
+    /// Write into this file in place of stdout; a file that is there is replaced
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// How `compare` shows rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Layout {
+    /// For people.
+    Table,
+    /// Markdown.
+    Md,
+    /// A line per workload, algorithm and device.
+    Csv,
 }
 
 /// Flags of `verify`.

@@ -1,12 +1,13 @@
 //! The verbs: one verb, one file. Results go to stdout, everything else to stderr.
 
+mod compare;
 mod env;
 mod list;
 pub mod run;
 mod splice;
 mod verify;
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Verb};
@@ -39,6 +40,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Verb::List => list::list(),
         Verb::Env => env::env(),
         Verb::Run(flags) => run::run(&flags),
+        Verb::Compare(flags) => compare::compare(&flags),
         Verb::Verify(flags) => verify::verify(&flags),
         Verb::Splice(flags) => splice::splice(&flags),
     })
@@ -64,6 +66,19 @@ pub(crate) fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(Error::file("stdout", "cannot write")),
     }
+}
+
+/// Columns of a terminal that does not tell its width, as in a pipe.
+const DEFAULT_WIDTH: usize = 120;
+
+/// Columns of the terminal.
+pub(crate) fn width() -> usize {
+    terminal_size::terminal_size().map_or(DEFAULT_WIDTH, |(width, _)| usize::from(width.0))
+}
+
+/// Whether colour is wanted on stdout.
+pub(crate) fn colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Says something on stderr, whether anyone listens or not (`eprint!` would panic).

@@ -4,6 +4,7 @@
 //! findings, the price. [`terminal`] and [`markdown`] only lay that out. No operation, algorithm or
 //! result is written into this code: words and numbers come from the rows and the table of operations.
 
+pub mod compare;
 pub mod markdown;
 pub mod model;
 pub mod terminal;

@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::measurement::{self, Measurement, Writer};
 use crate::suite::Finished;
 
-const ROWS: &str = "measurements.csv";
+/// The name of the file that holds the rows of a results folder.
+pub const ROWS: &str = "measurements.csv";
 const SAMPLES: &str = "samples.jsonl";
 const ENVIRONMENT: &str = "environment.json";
 

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use regex::RegexBuilder;
 
 use crate::cli::{Format, RunFlags};
-use crate::command::{End, print, say};
+use crate::command::{End, colour, print, say, width};
 use crate::device::Device;
 use crate::device::select::{Selected, select};
 use crate::environment::Environment;
@@ -26,9 +26,6 @@ use crate::suite::{Finished, Listener, Options, RunIdentity, Suite, check_filter
 use crate::timing::Budget;
 use crate::verdict::Verdict;
 use crate::workload::{self, Profile, Workload};
-
-/// Columns of a terminal that does not tell its width, as in a pipe.
-const DEFAULT_WIDTH: usize = 120;
 
 /// Runs the suite as `flags` say.
 ///
@@ -201,13 +198,10 @@ fn print_rows(flags: &RunFlags, keeper: &Keeper) -> Result<()> {
     let rows = &keeper.rows;
     match flags.format {
         Format::Table => {
-            let width =
-                terminal_size::terminal_size().map_or(DEFAULT_WIDTH, |(width, _)| usize::from(width.0));
-            let stdout = std::io::stdout();
             let options = terminal::Options {
                 all: flags.all,
-                width,
-                colour: stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+                width: width(),
+                colour: colour(),
                 results: keeper.store.folder.as_ref().map(|folder| folder.path().display().to_string()),
             };
             print(&terminal::render(rows, &options))

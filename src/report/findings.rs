@@ -31,20 +31,18 @@ pub struct Broken {
 /// All broken claims.
 pub fn broken(groups: &[Group]) -> Vec<Broken> {
     let of_group = |group: &Group| -> Vec<Broken> {
-        group.rows.iter().filter(|row| row.breaks_claim()).map(|row| broken_row(group, row)).collect()
+        let broken = |row: &&Measurement| {
+            let (name, on) = (group.full_name(group.way(row)), group.describe(group.problem(row)));
+            broken_row(row, &name, group.device, &on)
+        };
+        group.rows.iter().filter(|row| row.breaks_claim()).map(broken).collect()
     };
     groups.iter().flat_map(of_group).collect()
 }
 
-fn broken_row(group: &Group, row: &Measurement) -> Broken {
-    let mut what = format!(
-        "{} ({}) differs under {} on {}, {}",
-        group.full_name(group.way(row)),
-        row.guarantee.name(),
-        under(row),
-        row.device,
-        group.describe(group.problem(row)),
-    );
+/// What a row that breaks its claim says: of the way `name` at `place`, on the problem `on`.
+pub fn broken_row(row: &Measurement, name: &str, place: &str, on: &str) -> Broken {
+    let mut what = format!("{name} ({}) differs under {} on {place}, {on}", row.guarantee.name(), under(row));
     if let (Some(differing), Some(comparisons)) = (row.differing, row.comparisons) {
         what.push_str(&format!(": {differing} of {comparisons} executions"));
     }
@@ -62,7 +60,7 @@ fn broken_row(group: &Group, row: &Measurement) -> Broken {
     Broken {
         what,
         first: row.first_difference.map(|index| format!("first at {}[{index}]", row.worst_output)),
-        command: command(row),
+        command: command(row, true),
     }
 }
 
@@ -71,11 +69,14 @@ fn under(row: &Measurement) -> String {
     format!("{}{variant}", row.perturbation.name())
 }
 
-/// The command that measures one row again.
-fn command(row: &Measurement) -> Vec<String> {
+/// The command that measures one row again, on its device or on any.
+pub fn command(row: &Measurement, on_its_device: bool) -> Vec<String> {
     let name = format!("{}/{} {}", row.operation, row.algorithm, row.workload);
-    let mut command: Vec<String> = ["samebits", "run", "--device"].map(str::to_owned).into();
-    command.extend([row.device.clone(), "--filter".to_owned()]);
+    let mut command: Vec<String> = ["samebits", "run"].map(str::to_owned).into();
+    if on_its_device {
+        command.extend(["--device".to_owned(), words::argument(&row.device)]);
+    }
+    command.push("--filter".to_owned());
     command.push(words::quoted(&format!("^{}$", words::literal(&name))));
     command.extend(["--perturb".to_owned(), row.perturbation.name().to_owned()]);
     if let Some(comparisons) = row.comparisons {

@@ -51,7 +51,7 @@ impl Way<'_> {
 }
 
 /// What was to be computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Problem<'a> {
     /// The workload's name.
     pub workload: &'a str,

@@ -64,7 +64,7 @@ pub(super) fn grid(headings: Vec<(String, bool)>, rows: Vec<Vec<String>>) -> Str
     lines.join("\n")
 }
 
-fn broken(broken: &Broken) -> String {
+pub(super) fn broken(broken: &Broken) -> String {
     let first = broken.first.as_ref().map_or_else(String::new, |first| format!("{}; ", escaped(first)));
     format!(
         "**BROKEN CLAIM:** {}\n\n{first}repeat it:\n\n```sh\n{}\n```",
@@ -73,7 +73,7 @@ fn broken(broken: &Broken) -> String {
     )
 }
 
-/// `text` as Markdown that shows it as it is. Underscores inside words need nothing.
+/// `text` as Markdown that shows it as it is, on one line. Underscores inside words need nothing.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,6 +1,6 @@
 //! Reports on made-up rows, as snapshots to be read by eye.
 
-mod rows;
+pub(super) mod rows;
 
 use crate::guarantee::Guarantee;
 use crate::input::Distribution;

@@ -97,6 +97,39 @@ pub fn quoted(argument: &str) -> String {
     format!("'{}'", argument.replace('\'', r"'\''"))
 }
 
+/// A shell argument, quoted only where a shell would change it.
+pub fn argument(argument: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_:./".contains(character);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        argument.to_owned()
+    } else {
+        quoted(argument)
+    }
+}
+
+/// `text` with what would not show, or would do something to a terminal, written out: control
+/// characters, and those that change the direction of writing or take no room.
+pub fn visible(text: &str) -> String {
+    let does_not_show = |character: char| {
+        let code = u32::from(character);
+        character.is_control()
+            || [0x00ad, 0x061c, 0x180e, 0xfeff].contains(&code)
+            || (0x200b..=0x200f).contains(&code)
+            || (0x2028..=0x202e).contains(&code)
+            || (0x2060..=0x206f).contains(&code)
+            || (0xe0000..=0xe007f).contains(&code)
+    };
+    let mut visible = String::with_capacity(text.len());
+    for character in text.chars() {
+        if does_not_show(character) {
+            visible.extend(character.escape_unicode());
+        } else {
+            visible.push(character);
+        }
+    }
+    visible
+}
+
 /// `text` with what is special in regular expressions escaped, and nothing else, so that names stay
 /// readable.
 pub fn literal(text: &str) -> String {
@@ -147,5 +180,12 @@ mod tests {
     fn names_survive_shells_and_regular_expressions() {
         assert_eq!(literal("sum-2^24.f32"), r"sum-2\^24\.f32");
         assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(["cuda:0", "", "a;b"].map(argument), ["cuda:0", "''", "'a;b'"]);
+    }
+
+    #[test]
+    fn what_would_not_show_is_written_out() {
+        assert_eq!(visible("a×b µ 日"), "a×b µ 日");
+        assert_eq!(visible("\x1b[2Ja\n\u{202e}b\u{9b}"), r"\u{1b}[2Ja\u{a}\u{202e}b\u{9b}");
     }
 }

@@ -3,14 +3,12 @@
 use crate::device::{Prepared, Staged};
 use crate::error::Result;
 use crate::guarantee::Guarantee;
+use crate::measurement::OWN_ENGINE;
 use crate::operation::{Algorithm, PeerWay};
 use crate::peer::Peer;
 use crate::suite::case::Case;
 use crate::tensor::Dtype;
 use crate::workload::Workload;
-
-/// The engine of our own algorithms.
-pub const OWN: &str = "samebits";
 
 /// A way, on its way to rows.
 #[derive(Clone)]
@@ -34,7 +32,7 @@ impl<'a> Way<'a> {
     /// An algorithm of our own.
     pub fn own(algorithm: &'static Algorithm) -> Self {
         Self {
-            engine: OWN,
+            engine: OWN_ENGINE,
             name: algorithm.name,
             setting: algorithm.setting.to_owned(),
             guarantee: algorithm.guarantee,

@@ -8,6 +8,7 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
+mod compare;
 mod formats;
 mod interruptions;
 mod machine;

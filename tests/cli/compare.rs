@@ -1,0 +1,214 @@
+//! `compare`: rows of several folders side by side, from the files to the exit code.
+
+use std::path::Path;
+
+use samebits::guarantee::Guarantee;
+use samebits::measurement::{Measurement, Writer};
+use samebits::verdict::Verdict;
+
+use crate::place::{Place, SMALL};
+
+const FILTER: &str = "--filter (fixed_tree|two_pass|atomic_block).(edge-1-|rows-64x4096-f32)";
+
+/// A place with the folder `runs/a` of real rows.
+fn with_rows() -> Place {
+    let place = Place::new();
+    std::fs::create_dir(place.path("runs")).unwrap();
+    place.done(&format!("run {SMALL} {FILTER} --out runs/a"));
+    place
+}
+
+/// Writes `rows` as a results folder.
+fn write(place: &Place, folder: &str, rows: &[Measurement]) {
+    std::fs::create_dir_all(place.path(folder)).unwrap();
+    let mut text = Vec::new();
+    let mut writer = Writer::new(&mut text);
+    rows.iter().for_each(|row| writer.write(row).unwrap());
+    drop(writer);
+    place.write(&format!("{folder}/measurements.csv"), text);
+}
+
+/// The rows of `runs/a` as another machine would have measured them, changed by `change`.
+fn elsewhere(place: &Place, change: impl Fn(&mut Measurement)) -> Vec<Measurement> {
+    let mut rows = place.rows("runs/a");
+    for row in &mut rows {
+        row.device_kind = "Another CPU".to_owned();
+        row.environment = "0123456789ab".to_owned();
+        row.run_id = "elsewhere".to_owned();
+        change(row);
+    }
+    rows
+}
+
+fn broken_everywhere(row: &mut Measurement) {
+    if row.guarantee == Guarantee::GpuToGpu && row.verdict == Verdict::Same {
+        row.digest = "0".repeat(32);
+    }
+}
+
+#[test]
+fn help_says_what_compare_takes() {
+    insta::assert_snapshot!("compare_help", Place::new().done("compare --help").stdout);
+}
+
+#[test]
+fn the_committed_rows_can_be_compared() {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+    // The package has no rows.
+    let folders = std::fs::read_dir(&results)
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().join("measurements.csv").is_file()));
+    for folder in folders {
+        let folder = folder.unwrap().path();
+        let place = Place::new();
+        let text = place.done(&format!("compare {}", folder.display())).stdout;
+        for row in samebits::measurement::read_whole(&folder.join("measurements.csv")).unwrap() {
+            for said in [&row.algorithm, &row.workload, &row.environment] {
+                assert!(text.contains(said.as_str()), "{said} is not in {text}");
+            }
+        }
+        assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+    }
+}
+
+#[test]
+fn two_devices_that_agree_and_two_that_do_not() {
+    let place = with_rows();
+    write(&place, "runs/b", &elsewhere(&place, |_| {}));
+    let agree = place.done("compare runs/a runs/b");
+    assert!(agree.stdout.contains("2 devices"), "{}", agree.stdout);
+    assert!(agree.stdout.contains("Across devices every claim held"), "{}", agree.stdout);
+    assert_eq!(agree.stderr, "");
+
+    write(&place, "runs/c", &elsewhere(&place, broken_everywhere));
+    let broken = place.run("compare runs/a runs/c");
+    assert_eq!((broken.code, broken.stderr.as_str()), (1, ""), "{broken:?}");
+    let first = broken.stdout.lines().next().unwrap();
+    assert!(first.starts_with("BROKEN CLAIM: reduce/fixed_tree (gpu_to_gpu)"), "{first}");
+
+    let csv = place.run("compare runs/a runs/c --format csv");
+    assert_eq!(csv.code, 1);
+    assert!(csv.stderr.starts_with("samebits: BROKEN CLAIM: reduce/fixed_tree"), "{csv:?}");
+    let cells = csv.stdout.lines().skip(1).filter(|line| line.contains(",fixed_tree,"));
+    assert_eq!(cells.count(), 4, "two workloads on two devices: {}", csv.stdout);
+}
+
+#[test]
+fn a_folder_of_folders_and_what_lies_beside_them() {
+    let place = with_rows();
+    write(&place, "runs/b", &elsewhere(&place, |_| {}));
+    place.write("runs/README.md", "# Results\n");
+    let text = place.done("compare runs").stdout;
+    assert_eq!(place.done("compare runs/a runs/b").stdout, text);
+    assert_eq!(place.done("compare runs runs/b runs/a/measurements.csv ./runs").stdout, text, "once each");
+    let with_readme = place.done("compare runs/README.md runs/a runs/b");
+    assert_eq!(with_readme.stdout, text);
+    assert_eq!(
+        with_readme.stderr,
+        "samebits: runs/README.md: no rows file, which are called *.csv; passed over\n"
+    );
+}
+
+#[test]
+fn two_runs_of_one_device_are_one_column() {
+    let place = with_rows();
+    place.done(&format!("run {SMALL} {FILTER} --out runs/again"));
+    let text = place.done("compare runs").stdout;
+    assert!(text.starts_with("1 device ·"), "{text}");
+    assert!(text.contains("of each key the newest row is shown, "), "{text}");
+}
+
+#[test]
+fn every_format_goes_into_a_file_too() {
+    let place = with_rows();
+    for format in ["table", "md", "csv"] {
+        let shown = place.done(&format!("compare runs --format {format}"));
+        assert!(!shown.stdout.contains('\x1b'), "{}", shown.stdout);
+        let written = place.done(&format!("compare runs --format {format} -o {format}.txt"));
+        assert_eq!((written.stdout.as_str(), written.stderr.as_str()), ("", ""));
+        assert_eq!(place.read(&format!("{format}.txt")), shown.stdout);
+        // A file that is there is replaced.
+        place.done(&format!("compare runs --format {format} -o table.txt"));
+        assert_eq!(place.read("table.txt"), shown.stdout);
+    }
+    assert_eq!(place.unread("compare runs"), (Some(0), String::new()));
+}
+
+#[test]
+fn a_file_says_beside_it_what_must_not_be_missed() {
+    let place = with_rows();
+    write(&place, "runs/c", &elsewhere(&place, broken_everywhere));
+    let ended = place.run("compare runs -o out.txt");
+    assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
+    assert!(
+        ended.stderr.starts_with("samebits: BROKEN CLAIM: ") && ended.stderr.lines().count() == 1,
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_failed_row_is_exit_code_1() {
+    let place = with_rows();
+    let failed = elsewhere(&place, |row| {
+        if row.algorithm == "two_pass" {
+            (row.verdict, row.note) = (Verdict::Failed, "wrong".to_owned());
+        }
+    });
+    write(&place, "runs/b", &failed);
+    let ended = place.run("compare runs");
+    assert_eq!(ended.code, 1);
+    assert!(ended.stdout.starts_with("FAILED: reduce/two_pass on Another CPU"), "{ended:?}");
+}
+
+#[test]
+fn a_file_that_was_cut_off_is_compared_with_a_warning() {
+    let place = with_rows();
+    let whole = place.read("runs/a/measurements.csv");
+    let rows = whole.lines().count() - 1;
+    place.write("runs/a/measurements.csv", &whole[..whole.len() - 10]);
+    let ended = place.done("compare runs/a");
+    let said = format!("samebits: warning: runs/a/measurements.csv: cut off after {} whole rows", rows - 1);
+    assert!(ended.stderr.starts_with(&said) && ended.stderr.lines().count() == 1, "{ended:?}");
+    place.write("runs/a/measurements.csv", whole.lines().next().unwrap().to_owned() + "\n");
+    let ended = place.done("compare runs/a");
+    assert_eq!(ended.stdout, "Nothing to compare: there are no rows.\n");
+}
+
+#[test]
+fn what_holds_no_rows_is_refused() {
+    let place = with_rows();
+    std::fs::create_dir(place.path("empty")).unwrap();
+    place.write("notes.md", "# Notes\n");
+    place.write("other.csv", "a,b\n1,2\n");
+    place.refuses("compare none", &["none: ", "give results folders", "No such file"]);
+    place.refuses("compare runs none", &["none: "]);
+    place.refuses("compare empty", &["empty: no measurements.csv", "directly below"]);
+    place.refuses("compare notes.md", &["notes.md: no rows file", "give results folders"]);
+    place.refuses(
+        "compare other.csv runs",
+        &["other.csv: not rows of schema 1: column \"schema\" is missing"],
+    );
+    let good = place.read("runs/a/measurements.csv");
+    for (bad, said) in [
+        (good.replacen("\n1,", "\n2,", 1), "line 2: schema 2 in place of 1"),
+        (good.replacen(",repeat,", ",repeatedly,", 1), "line 2: "),
+    ] {
+        place.write("runs/a/measurements.csv", bad);
+        place.refuses("compare runs", &["runs/a/measurements.csv", said]);
+    }
+    let ended = place.run("compare");
+    assert!(ended.code == 2 && ended.stderr.contains("<PATH>..."), "{ended:?}");
+}
+
+#[test]
+fn rows_are_not_overwritten() {
+    let place = with_rows();
+    let rows = place.read("runs/a/measurements.csv");
+    for out in ["runs/a/measurements.csv", "./runs/../runs/a/measurements.csv"] {
+        place.refuses(&format!("compare runs -o {out}"), &["holds rows that are compared", "another -o"]);
+    }
+    place.refuses("compare runs -o runs", &["runs: cannot write"]);
+    place.refuses("compare runs -o none/below.txt", &["none/below.txt: cannot write"]);
+    assert_eq!(place.read("runs/a/measurements.csv"), rows);
+}
