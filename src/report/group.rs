@@ -1,7 +1,7 @@
 //! The rows of one device and operation, and the questions that a report asks them.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::guarantee::Guarantee;
 use crate::input::Distribution;
@@ -14,7 +14,7 @@ use crate::workload::{Setting, Shape};
 
 /// One way to compute an operation: a line of a block. Ordered as lines are: by the operation's
 /// table, others' ways behind it, then by name, engine and setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Way<'a> {
     rank: usize,
     /// The algorithm.
@@ -66,7 +66,6 @@ pub struct Problem<'a> {
 }
 
 /// The rows of one device and operation.
-#[derive(Debug)]
 pub struct Group<'a> {
     /// The device's name.
     pub device: &'a str,
@@ -78,6 +77,11 @@ pub struct Group<'a> {
     pub rows: Vec<&'a Measurement>,
     /// Its rows that hold gaps: they are no ways, and nothing is claimed of them.
     pub gaps: Vec<&'a Measurement>,
+    known: Option<&'static dyn Operation>,
+    /// Its rows again, as questions ask for them.
+    by_way: BTreeMap<Way<'a>, Vec<&'a Measurement>>,
+    by_problem: BTreeMap<Problem<'a>, Vec<&'a Measurement>>,
+    by_both: HashMap<(Way<'a>, Problem<'a>), Vec<&'a Measurement>>,
 }
 
 /// Whether bits that change under `perturbation` change from run to run: what even the weakest claim
@@ -100,11 +104,14 @@ pub fn groups(rows: &[Measurement]) -> Vec<Group<'_>> {
                 operation: &row.operation,
                 rows: Vec::new(),
                 gaps: Vec::new(),
+                known: operation::find(&row.operation).ok(),
+                by_way: BTreeMap::new(),
+                by_problem: BTreeMap::new(),
+                by_both: HashMap::new(),
             });
             groups.len() - 1
         });
-        let group = &mut groups[place];
-        if row.gap().is_some() { group.gaps.push(row) } else { group.rows.push(row) }
+        groups[place].add(row);
     }
     let mut devices: Vec<(&str, &str)> = Vec::new();
     for group in &groups {
@@ -153,9 +160,21 @@ fn extents_in_words(known: Option<&dyn Operation>, problem: Problem) -> String {
 }
 
 impl<'a> Group<'a> {
+    fn add(&mut self, row: &'a Measurement) {
+        if row.gap().is_some() {
+            self.gaps.push(row);
+            return;
+        }
+        let (way, on) = (self.way(row), self.problem(row));
+        self.rows.push(row);
+        self.by_way.entry(way).or_default().push(row);
+        self.by_problem.entry(on).or_default().push(row);
+        self.by_both.entry((way, on)).or_default().push(row);
+    }
+
     /// The operation, if this program knows it.
     pub fn known(&self) -> Option<&'static dyn Operation> {
-        operation::find(self.operation).ok()
+        self.known
     }
 
     /// The way that a row took.
@@ -170,12 +189,12 @@ impl<'a> Group<'a> {
 
     /// All ways, in the order of lines.
     pub fn ways(&self) -> Vec<Way<'a>> {
-        self.rows.iter().map(|row| self.way(row)).collect::<BTreeSet<_>>().into_iter().collect()
+        self.by_way.keys().copied().collect()
     }
 
     /// All problems, by name.
     pub fn problems(&self) -> Vec<Problem<'a>> {
-        self.rows.iter().map(|row| self.problem(row)).collect::<BTreeSet<_>>().into_iter().collect()
+        self.by_problem.keys().copied().collect()
     }
 
     /// All perturbations, mildest first.
@@ -200,12 +219,12 @@ impl<'a> Group<'a> {
 
     /// The rows of a way.
     pub fn of_way(&self, way: Way<'a>) -> impl Iterator<Item = &'a Measurement> {
-        self.rows.iter().copied().filter(move |row| self.way(row) == way)
+        self.by_way.get(&way).into_iter().flatten().copied()
     }
 
     /// The rows of a way on a problem.
     pub fn of(&self, way: Way<'a>, on: Problem<'a>) -> impl Iterator<Item = &'a Measurement> {
-        self.of_way(way).filter(move |row| self.problem(row) == on)
+        self.by_both.get(&(way, on)).into_iter().flatten().copied()
     }
 
     /// Whether bits were compared for a way on a problem.
@@ -254,7 +273,7 @@ impl<'a> Group<'a> {
     pub fn telling(&self) -> Option<Problem<'a>> {
         let ways = self.ways();
         self.problems().into_iter().max_by_key(|&on| {
-            let rows = || self.rows.iter().filter(move |row| self.problem(row) == on);
+            let rows = || self.by_problem.get(&on).into_iter().flatten();
             // What failed was measured too, and must be seen.
             let shown = ways.iter().filter(|way| self.is_executed(**way, self.shown(**way, on))).count();
             (
