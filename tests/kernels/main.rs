@@ -16,7 +16,7 @@ mod rules;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use samebits::device::plan::{Module, Plan, REDUCE, SUPPORT, Step};
+use samebits::device::plan::{BATCH_NORM, Module, Plan, REDUCE, SUPPORT, Step};
 use samebits::input::Distribution;
 use samebits::operation::{Algorithm, OPERATIONS, Operation, Target};
 use samebits::tensor::Dtype;
@@ -25,7 +25,7 @@ use samebits::workload::Workload;
 use ptx::Function;
 
 /// Everything that the program carries.
-const MODULES: [&Module; 2] = [&REDUCE, &SUPPORT];
+const MODULES: [&Module; 3] = [&BATCH_NORM, &REDUCE, &SUPPORT];
 
 /// The repository, or the unpacked crate.
 fn root() -> &'static Path {

@@ -35,7 +35,14 @@ fn gpu_to_gpu_kernels_round_explicitly_and_never_approximate() {
             checked.push(entry);
         }
     }
-    for wanted in ["reduce_fixed_tree_f16", "reduce_fixed_tree_f32"] {
+    for wanted in [
+        "reduce_fixed_tree_f16",
+        "reduce_fixed_tree_f32",
+        "batch_norm_split_tree_f16",
+        "batch_norm_split_tree_finish",
+        "batch_norm_normalise_f32",
+        "batch_norm_inference_f16",
+    ] {
         assert!(checked.iter().any(|entry| entry == wanted), "{wanted} is not among {checked:?}");
     }
 }
@@ -44,11 +51,11 @@ fn gpu_to_gpu_kernels_round_explicitly_and_never_approximate() {
 fn only_what_guarantees_nothing_adds_in_order_of_arrival() {
     for (_, algorithm, entries) in algorithms() {
         let functions = functions(algorithm.module.ptx);
-        for entry in entries {
-            let found = with_callees(&functions, &entry).unwrap();
-            let expected = algorithm.guarantee == Guarantee::NotGuaranteed;
-            assert_eq!(found.into_iter().any(has_float_atomic), expected, "{entry}");
-        }
+        // One entry of several is enough.
+        let adds =
+            |entry: &String| with_callees(&functions, entry).unwrap().into_iter().any(has_float_atomic);
+        let expected = algorithm.guarantee == Guarantee::NotGuaranteed;
+        assert_eq!(entries.iter().any(adds), expected, "{}: {entries:?}", algorithm.name);
     }
 }
 
