@@ -443,7 +443,7 @@ fn layer(options: &Options, earlier: &[Measurement]) -> (usize, Vec<Measurement>
 fn gaps_are_rows_of_their_own_told_apart_by_setting() {
     let options = Options { timing: None, executions: 3, ..options() };
     let (_, rows) = layer(&options, &[]);
-    let gaps: Vec<_> = rows.iter().filter(|row| row.is_gap()).collect();
+    let gaps: Vec<_> = rows.iter().filter(|row| row.gap().is_some()).collect();
     let settings: Vec<_> = gaps.iter().map(|row| row.setting.as_str()).collect();
     assert_eq!(
         settings,
@@ -480,6 +480,6 @@ fn a_missing_gap_is_measured_when_a_run_goes_on() {
     // A filter that leaves out what a gap compares leaves out the gap.
     let filter = Some(Regex::new("split_tree|atomic").unwrap());
     let (_, rows) = layer(&Options { filter, ..options }, &[]);
-    let gaps: Vec<_> = rows.iter().filter(|row| row.is_gap()).map(|row| row.setting.as_str()).collect();
+    let gaps: Vec<_> = rows.iter().filter(|row| row.gap().is_some()).map(|row| row.setting.as_str()).collect();
     assert_eq!(gaps, ["against=reference;epsilon=0.001;gap=rounding"]);
 }
