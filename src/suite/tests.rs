@@ -480,6 +480,7 @@ fn a_missing_gap_is_measured_when_a_run_goes_on() {
     // A filter that leaves out what a gap compares leaves out the gap.
     let filter = Some(Regex::new("split_tree|atomic").unwrap());
     let (_, rows) = layer(&Options { filter, ..options }, &[]);
-    let gaps: Vec<_> = rows.iter().filter(|row| row.gap().is_some()).map(|row| row.setting.as_str()).collect();
+    let gaps: Vec<_> =
+        rows.iter().filter(|row| row.gap().is_some()).map(|row| row.setting.as_str()).collect();
     assert_eq!(gaps, ["against=reference;epsilon=0.001;gap=rounding"]);
 }
