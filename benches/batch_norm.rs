@@ -14,9 +14,9 @@ use samebits::workload::{self, Workload};
 
 /// Workloads that show both types, planes of whole vectors, odd ones, and none.
 const SHOWN: [&str; 4] = [
-    "bn-8x64x56-f32-normal",
-    "bn-8x64x56-f16-normal",
-    "bn-32x512x7-f32-uniform",
+    "bn-4x64x56-f32-normal",
+    "bn-4x64x56-f16-normal",
+    "bn-16x512x7-f32-uniform",
     "bn-1024x256-f32-cancelling",
 ];
 

@@ -2,7 +2,6 @@
 //! blocks do, in vectors of whatever width the processor has.
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
 use multiversion::multiversion;
 
 use crate::operation::batch_norm::plan::Geometry;
@@ -11,42 +10,85 @@ use crate::operation::batch_norm::plan::Geometry;
 pub const MOST_LANES: usize = 8192;
 
 /// An element type.
-pub trait Element: Copy + Send + Sync {
-    /// Writes `from`, widened exactly, to `to`, which is as long.
-    fn widen(from: &[Self], to: &mut [f32]);
+pub trait Element: Copy + Default + Send + Sync {
+    /// The value, widened exactly.
+    fn widen(self) -> f32;
+
+    /// The value rounded once.
+    fn narrow(value: f32) -> Self;
 
     /// The elements themselves, if they are f32.
     fn as_f32(slice: &[Self]) -> Option<&[f32]>;
 
-    /// Writes `from` to `to`, each value rounded once.
-    fn narrow(from: &[f32], to: &mut [Self]);
+    /// Fills `buffer` with a channel's elements, widened. One function per type, which a profile tells
+    /// apart.
+    fn gather(x: &[Self], walk: Walk, buffer: &mut [f32]);
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
+fn gather_f32(x: &[f32], walk: Walk, buffer: &mut [f32]) {
+    gather(x, walk, buffer);
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
+fn gather_f16(x: &[f16], walk: Walk, buffer: &mut [f32]) {
+    gather(x, walk, buffer);
 }
 
 impl Element for f32 {
-    fn widen(from: &[Self], to: &mut [f32]) {
-        to.copy_from_slice(from);
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+
+    #[inline(always)]
+    fn narrow(value: f32) -> Self {
+        value
     }
 
     fn as_f32(slice: &[Self]) -> Option<&[f32]> {
         Some(slice)
     }
 
-    fn narrow(from: &[f32], to: &mut [Self]) {
-        to.copy_from_slice(from);
+    fn gather(x: &[Self], walk: Walk, buffer: &mut [f32]) {
+        gather_f32(x, walk, buffer);
     }
 }
 
+/// In integer operations that vectorise everywhere: faster here than conversions that are called, most
+/// of all on short planes.
 impl Element for f16 {
-    fn widen(from: &[Self], to: &mut [f32]) {
-        from.convert_to_f32_slice(to);
+    /// The multiplication by 2^112 moves the exponent from one bias to the other, of subnormal values
+    /// too.
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        let bits = u32::from(self.to_bits());
+        let finite = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
+        let not_finite = if bits & 0x7c00 == 0x7c00 { 0x7f80_0000 } else { 0 };
+        f32::from_bits(finite.to_bits() | not_finite | (bits & 0x8000) << 16)
+    }
+
+    /// To the nearest, ties to even; NaN becomes the one that PTX makes.
+    #[inline(always)]
+    fn narrow(value: f32) -> Self {
+        let sign = value.to_bits() >> 16 & 0x8000;
+        let magnitude = value.to_bits() & 0x7fff_ffff;
+        // Half of the 13 bits that go, and one more if the last that stays is odd.
+        let rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
+        let normal = (rounded.wrapping_sub(0x3800_0000) >> 13).min(0x7c00);
+        // 0.5 has units of 2^-24, as f16 has below 2^-14: the addition rounds.
+        let subnormal = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0x3f00_0000);
+        let number = if magnitude < 0x3880_0000 { subnormal } else { normal };
+        let bits = if magnitude > 0x7f80_0000 { 0x7fff } else { sign | number };
+        f16::from_bits(bits as u16)
     }
 
     fn as_f32(_: &[Self]) -> Option<&[f32]> {
         None
     }
 
-    fn narrow(from: &[f32], to: &mut [Self]) {
-        to.convert_from_f32_slice(from);
+    fn gather(x: &[Self], walk: Walk, buffer: &mut [f32]) {
+        gather_f16(x, walk, buffer);
     }
 }
 
@@ -89,22 +131,41 @@ impl<'a, T: Element> Channels<'a, T> {
             return part;
         }
         let buffer = &mut buffer[..end - start];
-        if self.plane == 1 {
-            let elements = self.x[at(start)..].iter().step_by(self.channels);
-            for (to, from) in buffer.iter_mut().zip(elements) {
-                T::widen(std::slice::from_ref(from), std::slice::from_mut(to));
-            }
-            return buffer;
-        }
-        let (mut element, mut rest) = (start, &mut buffer[..]);
-        while !rest.is_empty() {
-            let length = (self.plane - element % self.plane).min(rest.len());
-            let (to, after) = rest.split_at_mut(length);
-            T::widen(&self.x[at(element)..at(element) + length], to);
-            element += length;
-            rest = after;
-        }
+        let Self { channels, plane, .. } = *self;
+        T::gather(self.x, Walk { at: at(start), inside: start % plane, channels, plane }, buffer);
         buffer
+    }
+}
+
+/// Where a channel's sequence goes on in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Walk {
+    /// The first element's place.
+    at: usize,
+    /// Its place in its plane.
+    inside: usize,
+    channels: usize,
+    plane: usize,
+}
+
+/// Fills `buffer` with a channel's elements.
+#[inline(always)]
+fn gather<T: Element>(x: &[T], walk: Walk, buffer: &mut [f32]) {
+    let Walk { at, inside, channels, plane } = walk;
+    if plane == 1 {
+        for (to, from) in buffer.iter_mut().zip(x[at..].iter().step_by(channels)) {
+            *to = from.widen();
+        }
+        return;
+    }
+    let (mut at, mut left, mut rest) = (at, plane - inside, buffer);
+    while !rest.is_empty() {
+        let length = left.min(rest.len());
+        let (to, after) = rest.split_at_mut(length);
+        for (to, from) in to.iter_mut().zip(&x[at..at + length]) {
+            *to = from.widen();
+        }
+        (at, left, rest) = (at + length + (channels - 1) * plane, plane, after);
     }
 }
 

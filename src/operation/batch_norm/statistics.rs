@@ -5,6 +5,7 @@ use crate::operation::batch_norm::Factors;
 use crate::tensor::{Data, Tensor};
 
 /// The NaN that PTX arithmetic makes, for every NaN.
+#[inline(always)]
 pub fn canonical(value: f32) -> f32 {
     if value.is_nan() { f32::from_bits(0x7fff_ffff) } else { value }
 }

@@ -154,3 +154,30 @@ fn nan_and_infinities_are_canonical_in_every_output() {
         }
     }
 }
+
+#[test]
+fn f16_is_widened_and_rounded_as_the_standard_says() {
+    use crate::operation::batch_norm::lanes::Element;
+    let same = |ours: f16, standard: f16| {
+        ours.to_bits() == standard.to_bits() || (ours.is_nan() && standard.is_nan())
+    };
+    for bits in 0..=u16::MAX {
+        let half = f16::from_bits(bits);
+        let wide = half.to_f32();
+        assert!(
+            half.is_nan() == wide.is_nan() && (half.is_nan() || half.widen().to_bits() == wide.to_bits())
+        );
+        // The number, the middle between it and the next, and what lies on both sides of these.
+        for middle in [0, 1 << 12] {
+            for beside in [-1i32, 0, 1] {
+                let value = f32::from_bits((wide.to_bits() + middle).wrapping_add_signed(beside));
+                assert!(same(f16::narrow(value), f16::from_f32(value)), "{value:e}");
+            }
+        }
+    }
+    for pattern in (0..=u32::MAX).step_by(65_521) {
+        let value = f32::from_bits(pattern);
+        assert!(same(f16::narrow(value), f16::from_f32(value)), "{pattern:08x}");
+    }
+    assert_eq!(f16::narrow(f32::NAN).to_bits(), 0x7fff);
+}

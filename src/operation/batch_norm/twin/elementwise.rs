@@ -1,6 +1,7 @@
 //! The elementwise step: every value minus its channel's mean, times scale, plus bias, each operation
 //! rounded.
 
+use half::f16;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
@@ -12,15 +13,13 @@ use crate::tensor::{Data, Tensor};
 
 /// Elements of one task.
 const TASK: usize = 1 << 15;
-/// Elements that are widened, computed and narrowed at a time: they stay in the first-level cache.
-const AT_A_TIME: usize = 1 << 10;
 
-/// What the elements of a channel go through.
+/// What the elements of every channel go through.
 #[derive(Debug, Clone, Copy)]
-struct Channel {
-    mean: f32,
-    scale: f32,
-    bias: f32,
+struct Parameters<'a> {
+    mean: &'a [f32],
+    scale: &'a [f32],
+    bias: &'a [f32],
 }
 
 /// Writes y, and the f32 store beside a narrow one unless it has no elements.
@@ -31,80 +30,87 @@ pub fn normalise(
     invstd: &[f32],
     results: &mut [Tensor],
 ) {
-    let [weight, bias] = [&inputs[1], &inputs[2]].map(values);
-    let channels: Vec<Channel> = (0..geometry.channels as usize)
-        .map(|c| Channel { mean: mean[c], scale: weight[c] * invstd[c], bias: bias[c] })
-        .collect();
     if geometry.total() == 0 {
         return;
     }
-    let layout = Layout { channels: &channels, plane: geometry.plane as usize };
+    let [weight, bias] = [&inputs[1], &inputs[2]].map(values);
+    let scale: Vec<f32> = weight.iter().zip(invstd).map(|(weight, invstd)| weight * invstd).collect();
+    let parameters = Parameters { mean, scale: &scale, bias };
+    let plane = geometry.plane as usize;
     match (&inputs[0].data, results) {
-        (Data::F32(x), [Tensor { data: Data::F32(y), .. }, ..]) => layout.all(x, y, &mut []),
+        (Data::F32(x), [Tensor { data: Data::F32(y), .. }, ..]) => all(parameters, plane, x, y, f32_to_f32),
         (Data::F16(x), [Tensor { data: Data::F16(y), .. }, Tensor { data: Data::F32(wide), .. }, ..]) => {
-            layout.all(x, y, wide);
+            all(parameters, plane, x, y, f16_to_f16);
+            if !wide.is_empty() {
+                all(parameters, plane, x, wide, f16_to_f32);
+            }
         }
         _ => {}
     }
 }
 
-struct Layout<'a> {
-    channels: &'a [Channel],
+/// A run of elements that starts at element `first` of the tensor.
+#[derive(Debug, Clone, Copy)]
+struct Run<'a> {
+    parameters: Parameters<'a>,
     plane: usize,
+    first: usize,
 }
 
-impl Layout<'_> {
-    /// All elements in the order of memory; a task begins and ends with a plane, or lies within one.
-    fn all<T: Element>(&self, x: &[T], y: &mut [T], wide: &mut [f32]) {
-        let task = if self.plane >= TASK { TASK } else { TASK / self.plane * self.plane };
-        if wide.is_empty() {
-            let tasks = x.par_chunks(task).zip(y.par_chunks_mut(task));
-            tasks.enumerate().for_each(|(index, (x, y))| self.run(index * task, x, y, &mut []));
-        } else {
-            let tasks = x.par_chunks(task).zip(y.par_chunks_mut(task)).zip(wide.par_chunks_mut(task));
-            tasks.enumerate().for_each(|(index, ((x, y), wide))| self.run(index * task, x, y, wide));
-        }
-    }
+/// All elements in the order of memory.
+fn all<T: Sync, R: Send>(
+    parameters: Parameters,
+    plane: usize,
+    x: &[T],
+    to: &mut [R],
+    run: impl Fn(Run, &[T], &mut [R]) + Sync,
+) {
+    let tasks = x.par_chunks(TASK).zip(to.par_chunks_mut(TASK));
+    tasks.enumerate().for_each(|(index, (x, to))| run(Run { parameters, plane, first: index * TASK }, x, to));
+}
 
-    /// A run of elements that starts at element `first`.
-    fn run<T: Element>(&self, first: usize, x: &[T], y: &mut [T], wide: &mut [f32]) {
-        let (mut input, mut output) = ([0f32; AT_A_TIME], [0f32; AT_A_TIME]);
-        let mut start = 0;
-        while start < x.len() {
-            let end = x.len().min(start + AT_A_TIME);
-            let (input, output) = (&mut input[..end - start], &mut output[..end - start]);
-            let input = match T::as_f32(&x[start..end]) {
-                Some(input) => input,
-                None => {
-                    T::widen(&x[start..end], input);
-                    input
-                }
-            };
-            compute(self.channels, self.plane, first + start, input, output);
-            T::narrow(output, &mut y[start..end]);
-            if let Some(wide) = wide.get_mut(start..end) {
-                wide.copy_from_slice(output);
-            }
-            start = end;
-        }
-    }
+// One function per pair of types, which a profile tells apart.
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
+fn f32_to_f32(of: Run, x: &[f32], to: &mut [f32]) {
+    run(of, x, to);
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn compute(channels: &[Channel], plane: usize, first: usize, input: &[f32], output: &mut [f32]) {
-    let mut channel = first / plane % channels.len();
+fn f16_to_f16(of: Run, x: &[f16], to: &mut [f16]) {
+    run(of, x, to);
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
+fn f16_to_f32(of: Run, x: &[f16], to: &mut [f32]) {
+    run(of, x, to);
+}
+
+#[inline(always)]
+fn run<T: Element, R: Element>(Run { parameters, plane, first }: Run, x: &[T], to: &mut [R]) {
+    let Parameters { mean, scale, bias } = parameters;
+    let mut channel = first / plane % mean.len();
     let mut left = plane - first % plane;
-    let (mut input, mut output) = (input, output);
-    while !input.is_empty() {
-        let length = left.min(input.len());
-        let Channel { mean, scale, bias } = channels[channel];
-        let (values, rest) = input.split_at(length);
-        let (results, after) = output.split_at_mut(length);
-        for (to, value) in results.iter_mut().zip(values) {
-            *to = canonical((value - mean) * scale + bias);
+    let (mut x, mut to) = (x, to);
+    while !x.is_empty() {
+        // Planes of one element: as many channels as there are, side by side.
+        let length = if plane == 1 { mean.len() - channel } else { left }.min(x.len());
+        let (values, after) = x.split_at(length);
+        let (results, rest) = to.split_at_mut(length);
+        if plane == 1 {
+            let (mean, scale, bias) = (&mean[channel..], &scale[channel..], &bias[channel..]);
+            let parameters = mean.iter().zip(scale).zip(bias);
+            for ((to, value), ((mean, scale), bias)) in results.iter_mut().zip(values).zip(parameters) {
+                *to = R::narrow(canonical((value.widen() - mean) * scale + bias));
+            }
+            channel = 0;
+        } else {
+            let (mean, scale, bias) = (mean[channel], scale[channel], bias[channel]);
+            for (to, value) in results.iter_mut().zip(values) {
+                *to = R::narrow(canonical((value.widen() - mean) * scale + bias));
+            }
+            channel = if channel + 1 == parameters.mean.len() { 0 } else { channel + 1 };
         }
-        (input, output) = (rest, after);
-        channel = if channel + 1 == channels.len() { 0 } else { channel + 1 };
-        left = plane;
+        (x, to, left) = (after, rest, plane);
     }
 }
