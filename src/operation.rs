@@ -4,6 +4,8 @@
 //! plans (`plan.rs`), the algorithms on the CPU (`twin.rs`), the accurate answer (`reference.rs`).
 
 pub mod batch_norm;
+#[cfg(test)]
+mod plan_tests;
 pub mod reduce;
 
 use crate::device::plan::{Module, Plan};

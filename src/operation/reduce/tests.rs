@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use super::plan::Geometry;
 use super::*;
-use crate::device::plan::{Argument, Buffer, Plan, Step};
+use crate::device::plan::Step;
 use crate::digest::digest;
 use crate::input::{Distribution, generate};
+use crate::operation::plan_tests::check_plan;
 use crate::tensor::Data;
 
 fn workload(shape: &str, dtype: Dtype, input: Distribution, seed: u64) -> Workload {
@@ -251,48 +252,6 @@ proptest! {
     }
 }
 
-/// The parameter types of every entry of a PTX text.
-fn signature(ptx: &str, entry: &str) -> Vec<String> {
-    let start = ptx.find(&format!(".entry {entry}(")).unwrap_or_else(|| panic!("no entry {entry}"));
-    let list = &ptx[start..start + ptx[start..].find("\n)").unwrap()];
-    list.lines()
-        .filter_map(|line| line.trim().strip_prefix(".param "))
-        .map(|parameter| parameter.split_whitespace().next().unwrap().to_owned())
-        .collect()
-}
-
-fn check_plan(plan: &Plan, ptx: &str, what: &str) {
-    let check_buffer = |buffer: &Buffer| match buffer {
-        Buffer::Input(index) | Buffer::Output(index) => assert_eq!(*index, 0, "{what}"),
-        Buffer::Workspace(index) => assert!(*index < plan.workspaces.len(), "{what}"),
-    };
-    for step in &plan.steps {
-        let launch = match step {
-            Step::Zero(buffer) => {
-                check_buffer(buffer);
-                continue;
-            }
-            Step::Launch(launch) => launch,
-        };
-        let types: Vec<String> = launch
-            .arguments
-            .iter()
-            .map(|argument| match argument {
-                Argument::Buffer(buffer) => {
-                    check_buffer(buffer);
-                    ".u64".to_owned()
-                }
-                Argument::U64(_) => ".u64".to_owned(),
-                Argument::U32(_) => ".u32".to_owned(),
-                Argument::F32(_) => ".f32".to_owned(),
-            })
-            .collect();
-        assert_eq!(types, signature(ptx, &launch.entry), "{what}: {}", launch.entry);
-        assert!(launch.grid[0] >= 1 && launch.grid[0] <= i32::MAX as u32, "{what}");
-        assert!((32..=1024).contains(&launch.block[0]) && launch.block[0] % 32 == 0, "{what}");
-    }
-}
-
 #[test]
 fn plans_fit_the_signatures_in_the_ptx() {
     for shape in Reduce.check_shapes().iter().map(String::as_str).chain(["n=17179869184", "r=4294967297;c=3"])
@@ -303,7 +262,7 @@ fn plans_fit_the_signatures_in_the_ptx() {
                 for algorithm in &ALGORITHMS {
                     let what = format!("{} {shape} {dtype} {target:?}", algorithm.name);
                     let plan = (algorithm.plan)(&workload, &target);
-                    check_plan(&plan, algorithm.module.ptx, &what);
+                    check_plan(&plan, algorithm.module.ptx, 1, 1, &what);
                     let launches = plan.steps.iter().any(|step| matches!(step, Step::Launch(_)));
                     assert_eq!(launches, extents(&workload.shape).0 > 0, "{what}");
                 }
