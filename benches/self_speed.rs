@@ -1,5 +1,5 @@
 //! The program's own speed against yardsticks of the same run: the fixed tree against the read
-//! bandwidth, digest and divergence against a memory copy.
+//! bandwidth, digest and divergence against a memory copy; products for `scripts/peers/numpy_ratios.py`.
 //!
 //! `cargo bench --features self-bench --bench self_speed`
 
@@ -15,6 +15,7 @@ use samebits::device::{Cache, Device, Problem};
 use samebits::digest::{Hasher, digest};
 use samebits::divergence::divergence_and_digest;
 use samebits::input::{Distribution, generate};
+use samebits::operation::matmul::{Matmul, reference, shape::Extents};
 use samebits::operation::{Operation, reduce::Reduce};
 use samebits::tensor::{Data, Dtype, Tensor};
 use samebits::workload::Workload;
@@ -81,12 +82,39 @@ fn digest_and_divergence(criterion: &mut Criterion) {
     });
 }
 
+/// The reference's f64 product, alone and with the magnitudes that bounds need, and the twin of `tiled`, on
+/// all cores.
+fn products(criterion: &mut Criterion) {
+    let cpu = Cpu::new().expect("threads");
+    for size in [1024, 2048] {
+        let shape = Matmul.shape(&format!("m={size};n={size};k={size}")).expect("a valid shape");
+        let extents = Extents::of(&shape);
+        let workload = Workload::new("self", &Matmul, shape, Dtype::F32, Distribution::Normal);
+        let inputs = generate(&Matmul.inputs(&workload), workload.input, workload.seed);
+        let wide = |x: &Tensor| (0..x.len()).map(|index| x.value(index)).collect::<Vec<f64>>();
+        let (a, b) = (wide(&inputs[0]), wide(&inputs[1]));
+        let problem = Arc::new(Problem { inputs, workload });
+        let mut group = criterion.benchmark_group(format!("matmul {size}"));
+        group.throughput(Throughput::Elements(extents.flops()));
+        group.bench_function("reference f64", |bencher| {
+            bencher.iter(|| reference::multiply_f64(&extents, &a, &b));
+        });
+        group.bench_function("reference f64 and magnitudes", |bencher| {
+            bencher.iter(|| Matmul.reference(&problem.workload, &problem.inputs));
+        });
+        let algorithm = Matmul.algorithms().iter().find(|a| a.name == "tiled").expect("in the table");
+        let staged = cpu.stage(Arc::clone(&problem)).expect("staged");
+        let mut twin = staged.prepare(algorithm).expect("prepared");
+        group.bench_function("tiled f32", |b| b.iter_custom(|n| twin.time(n, Cache::Hot).expect("time")));
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(3));
-    targets = fixed_tree, digest_and_divergence
+    targets = fixed_tree, digest_and_divergence, products
 }
 criterion_main!(benches);

@@ -4,6 +4,7 @@
 //! plans (`plan.rs`), the algorithms on the CPU (`twin.rs`), the accurate answer (`reference.rs`).
 
 pub mod batch_norm;
+pub mod matmul;
 #[cfg(test)]
 mod plan_tests;
 pub mod reduce;
@@ -16,7 +17,7 @@ use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Setting, Shape, Workload};
 
 /// Every operation of the suite.
-pub static OPERATIONS: &[&dyn Operation] = &[&reduce::Reduce, &batch_norm::BatchNorm];
+pub static OPERATIONS: &[&dyn Operation] = &[&reduce::Reduce, &matmul::Matmul, &batch_norm::BatchNorm];
 
 /// What is computed.
 pub trait Operation: Sync {

@@ -134,6 +134,7 @@ fn both_profiles() -> Vec<Profile> {
 /// The files that the program carries, in the order of operations.
 const BUILT_IN: &[(&str, &str)] = &[
     ("benches/workloads/reduce.toml", include_str!("../benches/workloads/reduce.toml")),
+    ("benches/workloads/matmul.toml", include_str!("../benches/workloads/matmul.toml")),
     ("benches/workloads/batch_norm.toml", include_str!("../benches/workloads/batch_norm.toml")),
 ];
 

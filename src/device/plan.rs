@@ -6,7 +6,8 @@ use crate::digest::short_hash;
 /// Compiled kernels that the program carries.
 #[derive(Debug)]
 pub struct Module {
-    /// The source's name without ending: `reduce` of `kernels/reduce.cu`.
+    /// The PTX's name without ending, which begins the names of its entries: `reduce` of
+    /// `kernels/ptx/reduce.ptx`.
     pub name: &'static str,
     /// The PTX that `scripts/build-ptx` made.
     pub ptx: &'static str,
@@ -25,6 +26,17 @@ pub static REDUCE: Module = Module { name: "reduce", ptx: include_str!("../../ke
 /// `kernels/batch_norm.cu`.
 pub static BATCH_NORM: Module =
     Module { name: "batch_norm", ptx: include_str!("../../kernels/ptx/batch_norm.ptx") };
+
+/// `kernels/matmul.cu`.
+pub static MATMUL: Module = Module { name: "matmul", ptx: include_str!("../../kernels/ptx/matmul.ptx") };
+
+/// `kernels/contractible.cu`, compiled without contraction.
+pub static CONTRACTIBLE_FMAD0: Module =
+    Module { name: "contractible_fmad0", ptx: include_str!("../../kernels/ptx/contractible_fmad0.ptx") };
+
+/// `kernels/contractible.cu`, compiled with contraction.
+pub static CONTRACTIBLE_FMAD1: Module =
+    Module { name: "contractible_fmad1", ptx: include_str!("../../kernels/ptx/contractible_fmad1.ptx") };
 
 /// `kernels/support.cu`: the read probe, delays and background load.
 pub static SUPPORT: Module = Module { name: "support", ptx: include_str!("../../kernels/ptx/support.ptx") };

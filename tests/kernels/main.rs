@@ -16,7 +16,9 @@ mod rules;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use samebits::device::plan::{BATCH_NORM, Module, Plan, REDUCE, SUPPORT, Step};
+use samebits::device::plan::{
+    BATCH_NORM, CONTRACTIBLE_FMAD0, CONTRACTIBLE_FMAD1, MATMUL, Module, Plan, REDUCE, SUPPORT, Step,
+};
 use samebits::input::Distribution;
 use samebits::operation::{Algorithm, OPERATIONS, Operation, Target};
 use samebits::tensor::Dtype;
@@ -25,7 +27,8 @@ use samebits::workload::Workload;
 use ptx::Function;
 
 /// Everything that the program carries.
-const MODULES: [&Module; 3] = [&BATCH_NORM, &REDUCE, &SUPPORT];
+const MODULES: [&Module; 6] =
+    [&BATCH_NORM, &CONTRACTIBLE_FMAD0, &CONTRACTIBLE_FMAD1, &MATMUL, &REDUCE, &SUPPORT];
 
 /// The repository, or the unpacked crate.
 fn root() -> &'static Path {
@@ -85,7 +88,7 @@ fn with_callees<'a>(functions: &'a [Function], name: &str) -> Vec<&'a Function> 
 }
 
 #[test]
-fn every_entry_is_named_after_its_file_and_every_plan_names_entries_that_are_there() {
+fn every_entry_is_named_after_its_module_and_every_plan_names_entries_that_are_there() {
     let mut named = BTreeSet::new();
     for (operation, algorithm, entries) in algorithms() {
         let functions = ptx::functions(algorithm.module.ptx);
