@@ -8,6 +8,7 @@ pub mod matmul;
 #[cfg(test)]
 mod plan_tests;
 pub mod reduce;
+pub mod twin;
 
 use crate::device::plan::{Module, Plan};
 use crate::error::{Error, Result};

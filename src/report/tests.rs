@@ -155,7 +155,7 @@ fn the_unknown() {
         rows.extend(foreign);
     }
     for row in &mut rows {
-        "matmul".clone_into(&mut row.operation);
+        "conv2d".clone_into(&mut row.operation);
         "m=128;n=128;k=4096".clone_into(&mut row.shape);
         "GFLOP/s".clone_into(&mut row.throughput_unit);
         if row.verdict == Verdict::Differs {

@@ -15,7 +15,8 @@ fn checks_are_written_once() {
     assert!(count > 5, "{text}");
     for line in text.lines() {
         let parts: Vec<_> = line.split('\t').collect();
-        let known = ["reduce/", "batch_norm/"].iter().any(|operation| parts[0].starts_with(operation));
+        let known =
+            ["reduce/", "matmul/", "batch_norm/"].iter().any(|operation| parts[0].starts_with(operation));
         assert!(parts.len() == 3 && parts[1] == "ok" && known, "{line}");
     }
     let said = format!("{count} checks passed, 0 failed, 0 known from before");
@@ -43,7 +44,12 @@ fn what_the_budget_does_not_reach_is_counted_and_done_the_next_time() {
     let first = whole.split_inclusive('\n').next().unwrap();
     place.write("checks", first);
     place.done(PART);
-    assert_eq!(place.read("checks"), whole);
+    // What atomics were off by is another number every time.
+    let names = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(names(&place.read("checks")), names(&whole));
+    assert!(place.read("checks").starts_with(first));
 }
 
 #[test]

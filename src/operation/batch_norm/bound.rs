@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use crate::operation::batch_norm::plan::{Depth, Geometry};
-use crate::operation::batch_norm::{Way, answer, reference, set};
+use crate::operation::batch_norm::{Scheme, answer, reference, set};
 use crate::operation::{OutputSpec, Reference};
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::Workload;
@@ -37,7 +37,7 @@ struct Channel {
 
 /// Bounds of the outputs `specs` of a way, per element.
 pub fn bounds(
-    way: Way,
+    scheme: Scheme,
     depth: Depth,
     workload: &Workload,
     inputs: &[Tensor],
@@ -49,13 +49,13 @@ pub fn bounds(
     let count = geometry.count() as f64;
     let of = |entry: usize, channel: usize| reference.outputs[entry].values[channel];
     let channels = 0..geometry.channels as usize;
-    let errors: Vec<Errors> = match way {
-        Way::Inference => channels.clone().map(|_| Errors { mean: 0.0, squares: 0.0 }).collect(),
-        _ => channels.clone().map(|c| errors(way, depth, &geometry, reference, c)).collect(),
+    let errors: Vec<Errors> = match scheme {
+        Scheme::Inference => channels.clone().map(|_| Errors { mean: 0.0, squares: 0.0 }).collect(),
+        _ => channels.clone().map(|c| errors(scheme, depth, &geometry, reference, c)).collect(),
     };
     // Of the variance and of √(variance + epsilon) under one.
-    let invstd_error = |c: usize| match way {
-        Way::Inference => inverse_error(inputs[4].value(c), 0.0, epsilon),
+    let invstd_error = |c: usize| match scheme {
+        Scheme::Inference => inverse_error(inputs[4].value(c), 0.0, epsilon),
         _ => {
             let variance = of(answer::SQUARES, c) / count;
             inverse_error(variance, quotient_error(variance, errors[c].squares, geometry.count()), epsilon)
@@ -84,8 +84,10 @@ pub fn bounds(
                 .collect(),
             y => {
                 let each = |c: usize| {
-                    let (mean, invstd) = match way {
-                        Way::Inference => (inputs[3].value(c), 1.0 / (inputs[4].value(c) + epsilon).sqrt()),
+                    let (mean, invstd) = match scheme {
+                        Scheme::Inference => {
+                            (inputs[3].value(c), 1.0 / (inputs[4].value(c) + epsilon).sqrt())
+                        }
                         _ => (of(answer::SAVED_MEAN, c), of(answer::SAVED_INVSTD, c)),
                     };
                     let weight = inputs[1].value(c).abs();
@@ -113,7 +115,13 @@ fn quotient_error(quotient: f64, error: f64, count: u64) -> f64 {
 }
 
 /// Of a channel's mean and squares.
-fn errors(way: Way, depth: Depth, geometry: &Geometry, reference: &Reference, channel: usize) -> Errors {
+fn errors(
+    scheme: Scheme,
+    depth: Depth,
+    geometry: &Geometry,
+    reference: &Reference,
+    channel: usize,
+) -> Errors {
     let of = |entry: usize| reference.outputs[entry].values[channel];
     let (mean, squares) = (of(answer::SAVED_MEAN), of(answer::SQUARES));
     let magnitude = reference.outputs[answer::SQUARES].magnitudes[channel];
@@ -122,7 +130,7 @@ fn errors(way: Way, depth: Depth, geometry: &Geometry, reference: &Reference, ch
     let own_depth = reference::depth(geometry.count());
 
     // Atomic additions on a GPU flush what is subnormal, on the way in and on the way out.
-    let flushed = if way == Way::Atomic { 2.0 * between * Dtype::F32.min_normal() } else { 0.0 };
+    let flushed = if scheme == Scheme::Atomic { 2.0 * between * Dtype::F32.min_normal() } else { 0.0 };
     let own_mean = (own_depth + 1.0) * U64 * magnitude / count;
     let sum = (block + between) * U * magnitude + flushed;
     let mean_error = quotient_error(mean, sum, geometry.count()) + own_mean;
@@ -131,7 +139,7 @@ fn errors(way: Way, depth: Depth, geometry: &Geometry, reference: &Reference, ch
     let off_mean = count * mean_error * mean_error;
     let own_squares =
         (own_depth + 4.0) * U64 * (squares + count * own_mean * own_mean) + count * own_mean * own_mean;
-    let (moved, roundings) = if way == Way::SplitTree && between > 0.0 {
+    let (moved, roundings) = if scheme == Scheme::SplitTree && between > 0.0 {
         // The same within chunks: a chunk's mean is off by (block + 2)·u·Σ|x| ÷ length, and
         // (Σ|x|)² ≤ length · Σx².
         let within = ((block + 3.0) * U).powi(2) * of(answer::RAW_SQUARES);

@@ -130,7 +130,7 @@ mod answer {
 
 /// What an algorithm does, as far as outputs and bounds depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Scheme {
     /// Two passes; blocks' sums meet in order of arrival.
     Atomic,
     /// Two passes in one tree per channel.
@@ -143,7 +143,7 @@ pub enum Way {
     Inference,
 }
 
-impl Way {
+impl Scheme {
     fn of(algorithm: &Algorithm) -> Self {
         match algorithm.name {
             "atomic" => Self::Atomic,
@@ -265,7 +265,7 @@ impl Operation for BatchNorm {
     fn outputs(&self, algorithm: &Algorithm, workload: &Workload) -> Vec<OutputSpec> {
         let [n, c, h, w] = extents(&workload.shape);
         let (len, channels) = ((n * c * h * w) as usize, c as usize);
-        let trains = Way::of(algorithm) != Way::Inference;
+        let trains = Scheme::of(algorithm) != Scheme::Inference;
         let y = if trains { answer::TRAINED } else { answer::EVALUATED };
         let mut outputs = vec![OutputSpec::new("y", len, workload.dtype, y)];
         if workload.dtype != Dtype::F32 {
@@ -290,7 +290,7 @@ impl Operation for BatchNorm {
     fn reason_to_skip(&self, algorithm: &Algorithm, workload: &Workload) -> Option<String> {
         let [n, c, h, w] = extents(&workload.shape);
         match n * h * w {
-            _ if Way::of(algorithm) == Way::Inference => None,
+            _ if Scheme::of(algorithm) == Scheme::Inference => None,
             0 => Some("no value per channel: there is no mean of nothing".to_owned()),
             // As torch.nn.functional.batch_norm does, with a ValueError that says the same.
             1 => Some(format!(
@@ -362,10 +362,10 @@ impl Operation for BatchNorm {
         inputs: &[Tensor],
         reference: &Reference,
     ) -> Vec<Vec<f64>> {
-        let way = Way::of(algorithm);
-        let depth = plan::depth(way, workload, target);
+        let scheme = Scheme::of(algorithm);
+        let depth = plan::depth(scheme, workload, target);
         let specs = self.outputs(algorithm, workload);
-        bound::bounds(way, depth, workload, inputs, reference, &specs)
+        bound::bounds(scheme, depth, workload, inputs, reference, &specs)
     }
 }
 

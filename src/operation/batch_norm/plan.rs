@@ -8,7 +8,7 @@
 
 use crate::device::plan::{Argument, Buffer, Launch, Plan, Step, Workspace};
 use crate::operation::Target;
-use crate::operation::batch_norm::{Factors, Way, extents, first_statistic};
+use crate::operation::batch_norm::{Factors, Scheme, extents, first_statistic};
 use crate::tensor::Dtype;
 use crate::workload::Workload;
 
@@ -98,27 +98,27 @@ pub struct Depth {
 }
 
 /// The depth of a way's sums.
-pub fn depth(way: Way, workload: &Workload, target: &Target) -> Depth {
+pub fn depth(scheme: Scheme, workload: &Workload, target: &Target) -> Depth {
     let geometry = Geometry::of(workload);
     let within = |elements: u64, width: u64| elements.div_ceil(width) + u64::from(width.ilog2());
-    match way {
-        Way::Atomic => {
+    match scheme {
+        Scheme::Atomic => {
             let parts = geometry.parts(target);
             let elements = geometry.count().div_ceil(parts * geometry.width()) * geometry.width();
             Depth { block: within(elements, geometry.width()), between: parts }
         }
-        Way::ChannelTree => {
+        Scheme::ChannelTree => {
             let width = geometry.groups(target) * geometry.vector;
             Depth { block: within(geometry.count(), width), between: 0 }
         }
-        Way::SplitTree => {
+        Scheme::SplitTree => {
             let block = within(geometry.count().min(CHUNK), geometry.width());
             let chunks = geometry.chunks();
             Depth { block, between: if chunks > 1 { within(chunks, GROUPS) } else { 0 } }
         }
         // One chain through all elements is the longest there is.
-        Way::AnyOrder => Depth { block: geometry.count(), between: 0 },
-        Way::Inference => Depth { block: 0, between: 0 },
+        Scheme::AnyOrder => Depth { block: geometry.count(), between: 0 },
+        Scheme::Inference => Depth { block: 0, between: 0 },
     }
 }
 
@@ -128,22 +128,22 @@ fn total(depth: Depth) -> u64 {
 
 /// Depth of `atomic`: in the worst order every block's sum waits for all others.
 pub fn atomic_depth(workload: &Workload, target: &Target) -> u64 {
-    total(depth(Way::Atomic, workload, target))
+    total(depth(Scheme::Atomic, workload, target))
 }
 
 /// Depth of `channel_tree`.
 pub fn channel_tree_depth(workload: &Workload, target: &Target) -> u64 {
-    total(depth(Way::ChannelTree, workload, target))
+    total(depth(Scheme::ChannelTree, workload, target))
 }
 
 /// Depth of `split_tree`.
 pub fn split_tree_depth(workload: &Workload, target: &Target) -> u64 {
-    total(depth(Way::SplitTree, workload, target))
+    total(depth(Scheme::SplitTree, workload, target))
 }
 
 /// Depth of a sum in any order.
 pub fn any_order_depth(workload: &Workload, target: &Target) -> u64 {
-    total(depth(Way::AnyOrder, workload, target))
+    total(depth(Scheme::AnyOrder, workload, target))
 }
 
 /// Depth of `inference`: it adds nothing up.

@@ -2,13 +2,8 @@
 //! operation after another as in `store_statistics` of `kernels/batch_norm.cuh`.
 
 use crate::operation::batch_norm::Factors;
+use crate::operation::twin::canonical;
 use crate::tensor::{Data, Tensor};
-
-/// The NaN that PTX arithmetic makes, for every NaN.
-#[inline(always)]
-pub fn canonical(value: f32) -> f32 {
-    if value.is_nan() { f32::from_bits(0x7fff_ffff) } else { value }
-}
 
 /// A channel's mean and Σ(x − mean)².
 #[derive(Debug, Clone, Copy)]

@@ -10,10 +10,11 @@ use half::f16;
 
 use super::*;
 use crate::device::cpu::Cpu;
-use crate::device::plan::{Argument, Buffer, Plan, Step};
+use crate::device::plan::Step;
 use crate::device::{Device, Problem};
 use crate::digest::digest;
 use crate::input::{Distribution, generate};
+use crate::operation::plan_tests::check_plan;
 use crate::poison::Poison;
 use crate::tensor::Data;
 use crate::workload;
@@ -191,49 +192,6 @@ fn the_built_in_workloads_cover_types_and_odd_planes() {
     }
 }
 
-/// The parameter types of every entry of a PTX text.
-fn signature(ptx: &str, entry: &str) -> Vec<String> {
-    let start = ptx.find(&format!(".entry {entry}(")).unwrap_or_else(|| panic!("no entry {entry}"));
-    let list = &ptx[start..start + ptx[start..].find("\n)").unwrap()];
-    list.lines()
-        .filter_map(|line| line.trim().strip_prefix(".param "))
-        .map(|parameter| parameter.split_whitespace().next().unwrap().to_owned())
-        .collect()
-}
-
-fn check_plan(plan: &Plan, algorithm: &Algorithm, outputs: usize, what: &str) {
-    let check_buffer = |buffer: &Buffer| match buffer {
-        Buffer::Input(index) => assert!(*index < 5, "{what}"),
-        Buffer::Output(index) => assert!(*index < outputs, "{what}"),
-        Buffer::Workspace(index) => assert!(*index < plan.workspaces.len(), "{what}"),
-    };
-    for step in &plan.steps {
-        let launch = match step {
-            Step::Zero(buffer) => {
-                check_buffer(buffer);
-                continue;
-            }
-            Step::Launch(launch) => launch,
-        };
-        let types: Vec<&str> = launch
-            .arguments
-            .iter()
-            .map(|argument| match argument {
-                Argument::Buffer(buffer) => {
-                    check_buffer(buffer);
-                    ".u64"
-                }
-                Argument::U64(_) => ".u64",
-                Argument::U32(_) => ".u32",
-                Argument::F32(_) => ".f32",
-            })
-            .collect();
-        assert_eq!(types, signature(algorithm.module.ptx, &launch.entry), "{what}: {}", launch.entry);
-        assert!(launch.grid[0] >= 1 && launch.grid[0] <= i32::MAX as u32, "{what}");
-        assert!((32..=1024).contains(&launch.block[0]) && launch.block[0] % 32 == 0, "{what}");
-    }
-}
-
 #[test]
 fn plans_fit_the_signatures_in_the_ptx() {
     let large = ["n=2147483647;c=1;h=4095;w=1", "n=1;c=2147483647;h=1;w=4095", "n=65536;c=64;h=1024;w=1024"];
@@ -245,7 +203,7 @@ fn plans_fit_the_signatures_in_the_ptx() {
                     let what = format!("{} {shape} {dtype} {target:?}", algorithm.name);
                     let plan = (algorithm.plan)(&workload, &target);
                     let outputs = BatchNorm.outputs(algorithm, &workload).len();
-                    check_plan(&plan, algorithm, outputs, &what);
+                    check_plan(&plan, algorithm.module.ptx, 5, outputs, &what);
                     let launches = plan.steps.iter().any(|step| matches!(step, Step::Launch(_)));
                     assert!(launches || workload.shape.elements() == Some(0), "{what}");
                 }

@@ -3,15 +3,14 @@
 
 mod elementwise;
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use rayon::prelude::*;
 
 use crate::operation::Target;
 use crate::operation::batch_norm::lanes::{Channels, Element, Scratch, Term};
 use crate::operation::batch_norm::plan::{CHUNK, Geometry};
-use crate::operation::batch_norm::statistics::{Moments, canonical, inverse_deviation, store};
+use crate::operation::batch_norm::statistics::{Moments, inverse_deviation, store};
 use crate::operation::batch_norm::{Factors, first_statistic};
+use crate::operation::twin::Accumulators;
 use crate::tensor::{Data, Tensor};
 use crate::workload::Workload;
 
@@ -133,8 +132,8 @@ fn split_moments<T: Element>(channels: &Channels<T>, geometry: &Geometry) -> Vec
 fn atomic_moments<T: Element>(channels: &Channels<T>, geometry: &Geometry, parts: usize) -> Vec<Moments> {
     let (count, width) = (channels.count(), geometry.width() as usize);
     let add_up = |term: &(dyn Fn(usize) -> Term + Sync)| {
-        let sums = Accumulators::zeroed(geometry.channels);
         let all = geometry.channels as usize;
+        let sums = Accumulators::zeroed(all);
         side_by_side(all * parts, count / parts, |scratch, item| {
             // A channel's parts lie far apart, so that different threads come to it.
             let (channel, part) = (item % all, item / all);
@@ -146,29 +145,4 @@ fn atomic_moments<T: Element>(channels: &Channels<T>, geometry: &Geometry, parts
     let means: Vec<f32> = sums.iter().map(|sum| sum / count as f32).collect();
     let squares = add_up(&|channel| Term::Square(means[channel]));
     means.into_iter().zip(squares).map(|(mean, squares)| Moments { mean, squares }).collect()
-}
-
-/// One f32 per channel that several threads add to, as a GPU's atomics do.
-struct Accumulators(Vec<AtomicU32>);
-
-impl Accumulators {
-    fn zeroed(channels: u64) -> Self {
-        Self((0..channels).map(|_| AtomicU32::new(0)).collect())
-    }
-
-    fn add(&self, channel: usize, value: f32) {
-        let cell = &self.0[channel];
-        let mut seen = cell.load(Ordering::Relaxed);
-        loop {
-            let sum = canonical(f32::from_bits(seen) + value).to_bits();
-            match cell.compare_exchange_weak(seen, sum, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => seen = now,
-            }
-        }
-    }
-
-    fn into_values(self) -> Vec<f32> {
-        self.0.into_iter().map(|cell| f32::from_bits(cell.into_inner())).collect()
-    }
 }

@@ -125,9 +125,9 @@ impl Operation for Matmul {
         shape::parse(text)
     }
 
-    /// As a linear layer stores them: a row per output.
+    /// As a linear layer stores them: a row per output. A vector is no such layer.
     fn of_weights(&self, rows: u64, columns: u64) -> Option<(String, usize)> {
-        Some((format!("m={TOKENS};n={rows};k={columns};tb=1"), 1))
+        (rows > 1).then(|| (format!("m={TOKENS};n={rows};k={columns};tb=1"), 1))
     }
 
     fn describe(&self, shape: &Shape) -> String {

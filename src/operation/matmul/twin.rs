@@ -4,8 +4,6 @@
 mod block;
 mod product;
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
@@ -14,6 +12,7 @@ use crate::operation::Target;
 use crate::operation::matmul::plan::Splits;
 use crate::operation::matmul::shape::Extents;
 use crate::operation::matmul::twin::product::{Blocks, Product};
+use crate::operation::twin::{Accumulators, canonical};
 use crate::tensor::{Data, Tensor};
 use crate::workload::Workload;
 
@@ -59,29 +58,14 @@ pub fn split_k_atomic(workload: &Workload, target: &Target, inputs: &[Tensor], o
     let splits = Splits::atomic(&extents, target);
     let product = Product::new(&extents, inputs, true);
     let layout = product.layout();
-    // One f32 per element of every block, added to from several threads as a GPU's atomics do.
-    let sums: Vec<Vec<AtomicU32>> =
-        layout.iter().map(|block| (0..block.elements()).map(|_| AtomicU32::new(0)).collect()).collect();
+    let sums: Vec<_> = layout.iter().map(|block| Accumulators::zeroed(block.elements())).collect();
     (0..splits.count as usize * layout.len()).into_par_iter().with_max_len(1).for_each(|item| {
         let (split, block) = (item / layout.len(), item % layout.len());
         let part = product.sums(&layout[block], splits.range(split as u64));
-        sums[block].iter().zip(part).for_each(|(sum, part)| add(sum, part));
+        part.into_iter().enumerate().for_each(|(element, part)| sums[block].add(element, part));
     });
-    let summed = |cells: &Vec<AtomicU32>| {
-        cells.iter().map(|cell| f32::from_bits(cell.load(Ordering::Relaxed))).collect()
-    };
-    store(&product.of_layout(layout, sums.par_iter().map(summed).collect()), outputs);
-}
-
-fn add(sum: &AtomicU32, part: f32) {
-    let mut seen = sum.load(Ordering::Relaxed);
-    loop {
-        let total = (f32::from_bits(seen) + part).to_bits();
-        match sum.compare_exchange_weak(seen, total, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => return,
-            Err(now) => seen = now,
-        }
-    }
+    let sums = sums.into_par_iter().map(Accumulators::into_values).collect();
+    store(&product.of_layout(layout, sums), outputs);
 }
 
 /// Stores sums as f32, or as f16 with the f32 sums beside them where they are wanted. Every NaN becomes
@@ -108,7 +92,7 @@ fn store_wide(blocks: &Blocks, c: &mut [f32], rows: usize) {
     c.par_chunks_mut(blocks.columns()).with_min_len(rows).enumerate().for_each(|(row, c)| {
         for (part, sums) in c.chunks_mut(block::COLUMNS).zip(blocks.row(row)) {
             for (c, sum) in part.iter_mut().zip(sums) {
-                *c = if sum.is_nan() { f32::from_bits(0x7fff_ffff) } else { *sum };
+                *c = canonical(*sum);
             }
         }
     });

@@ -1,14 +1,13 @@
 //! The algorithms on the CPU: the deterministic ones operation for operation as the kernels do them,
 //! the atomic ones with compare-and-swap additions from the threads that rayon runs them on.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use half::f16;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
 use crate::operation::Target;
 use crate::operation::reduce::plan::{Geometry, Tiles, WIDTH_F16, WIDTH_F32};
+use crate::operation::twin::{Accumulators, canonical};
 use crate::tensor::{Data, Tensor};
 use crate::workload::Workload;
 
@@ -35,24 +34,24 @@ pub fn ticket(workload: &Workload, target: &Target, inputs: &[Tensor], outputs: 
 /// Twin of `atomic_block`: block sums are added as they come.
 pub fn atomic_block(workload: &Workload, target: &Target, inputs: &[Tensor], outputs: &mut [Tensor]) {
     let geometry = Geometry::grid(workload, target);
-    let sums = Accumulators::zeroed(geometry.rows);
+    let sums = Accumulators::zeroed(geometry.rows as usize);
     match &inputs[0].data {
         Data::F32(x) => for_each_block(&geometry, x, |row, sum| sums.add(row, sum)),
         Data::F16(x) => for_each_block(&geometry, x, |row, sum| sums.add(row, sum)),
     }
-    sums.store(&mut outputs[0]);
+    store(sums.into_values(), &mut outputs[0]);
 }
 
 /// Twin of `atomic_element`: elements are added as they come.
 pub fn atomic_element(workload: &Workload, target: &Target, inputs: &[Tensor], outputs: &mut [Tensor]) {
     let geometry = Geometry::grid(workload, target);
-    let sums = Accumulators::zeroed(geometry.rows);
+    let sums = Accumulators::zeroed(geometry.rows as usize);
     let columns = (geometry.columns as usize).max(1);
     match &inputs[0].data {
         Data::F32(x) => add_elements(&sums, columns, x, |value| value),
         Data::F16(x) => add_elements(&sums, columns, x, widen),
     }
-    sums.store(&mut outputs[0]);
+    store(sums.into_values(), &mut outputs[0]);
 }
 
 fn add_elements<T: Copy + Sync>(
@@ -68,38 +67,12 @@ fn add_elements<T: Copy + Sync>(
     });
 }
 
-/// One f32 per row that several threads add to, as a GPU's atomics do.
-struct Accumulators(Vec<AtomicU32>);
-
-impl Accumulators {
-    fn zeroed(rows: u64) -> Self {
-        Self((0..rows).map(|_| AtomicU32::new(0)).collect())
-    }
-
-    fn add(&self, row: usize, value: f32) {
-        let cell = &self.0[row];
-        let mut seen = cell.load(Ordering::Relaxed);
-        loop {
-            let sum = canonical(f32::from_bits(seen) + value).to_bits();
-            match cell.compare_exchange_weak(seen, sum, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => seen = now,
-            }
+fn store(sums: Vec<f32>, output: &mut Tensor) {
+    if let Data::F32(output) = &mut output.data {
+        for (out, sum) in output.iter_mut().zip(sums) {
+            *out = canonical(sum);
         }
     }
-
-    fn store(&self, output: &mut Tensor) {
-        if let Data::F32(output) = &mut output.data {
-            for (out, cell) in output.iter_mut().zip(&self.0) {
-                *out = f32::from_bits(cell.load(Ordering::Relaxed));
-            }
-        }
-    }
-}
-
-/// The NaN that PTX arithmetic makes, for every NaN.
-fn canonical(value: f32) -> f32 {
-    if value.is_nan() { f32::from_bits(0x7fff_ffff) } else { value }
 }
 
 fn tree(geometry: &Geometry, inputs: &[Tensor], outputs: &mut [Tensor]) {
@@ -108,11 +81,7 @@ fn tree(geometry: &Geometry, inputs: &[Tensor], outputs: &mut [Tensor]) {
         Data::F16(x) => block_sums(geometry, x),
     };
     let sums = if geometry.blocks > 1 { block_sums(&geometry.combine(), &partials) } else { partials };
-    if let Data::F32(output) = &mut outputs[0].data {
-        for (out, sum) in output.iter_mut().zip(sums) {
-            *out = canonical(sum);
-        }
-    }
+    store(sums, &mut outputs[0]);
 }
 
 /// The sum of every logical block of every row, row by row.

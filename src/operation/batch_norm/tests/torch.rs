@@ -44,14 +44,14 @@ fn twins_agree_with_pytorch_within_the_bounds_of_both() {
         let count = Geometry::of(&workload).count();
         let reference = BatchNorm.reference(&workload, &inputs);
         for algorithm in &ALGORITHMS {
-            let way = Way::of(algorithm);
-            let mode = if way == Way::Inference { "evaluation" } else { "training" };
+            let scheme = Scheme::of(algorithm);
+            let mode = if scheme == Scheme::Inference { "evaluation" } else { "training" };
             let ours = run(algorithm.name, &workload, &TARGET, &inputs);
             let specs = BatchNorm.outputs(algorithm, &workload);
             let own = BatchNorm.bound(algorithm, &workload, &TARGET, &inputs, &reference);
             let any_order = Depth { block: count, between: 0 };
-            let theirs_way = if way == Way::Inference { way } else { Way::ChannelTree };
-            let others = bound::bounds(theirs_way, any_order, &workload, &inputs, &reference, &specs);
+            let theirs = if scheme == Scheme::Inference { scheme } else { Scheme::ChannelTree };
+            let others = bound::bounds(theirs, any_order, &workload, &inputs, &reference, &specs);
             for (index, spec) in specs.iter().enumerate().filter(|(_, spec)| !spec.accumulator) {
                 let theirs = tensor(spec.name, spec.dtype, &case[mode][spec.name]);
                 assert_eq!(theirs.len(), ours[index].len());
@@ -81,7 +81,7 @@ fn pytorchs_answers_lie_within_the_bound_of_any_order() {
         let reference = BatchNorm.reference(&workload, &inputs);
         let specs = BatchNorm.outputs(split_tree, &workload);
         let depth = Depth { block: Geometry::of(&workload).count(), between: 0 };
-        let bounds = bound::bounds(Way::ChannelTree, depth, &workload, &inputs, &reference, &specs);
+        let bounds = bound::bounds(Scheme::ChannelTree, depth, &workload, &inputs, &reference, &specs);
         for (spec, bounds) in specs.iter().zip(&bounds).filter(|(spec, _)| !spec.accumulator) {
             let theirs = tensor(spec.name, spec.dtype, &case["training"][spec.name]);
             for (index, bound) in bounds.iter().enumerate() {

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use crate::operation::batch_norm::lanes::Element;
 use crate::operation::batch_norm::plan::Geometry;
-use crate::operation::batch_norm::statistics::canonical;
 use crate::operation::batch_norm::twin::values;
+use crate::operation::twin::canonical;
 use crate::tensor::{Data, Tensor};
 
 /// Elements of one task.
