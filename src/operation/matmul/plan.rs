@@ -109,7 +109,7 @@ pub fn tiled(workload: &Workload, target: &Target) -> Plan {
     Plan { workspaces: Vec::new(), steps: launch(entry, blocks, arguments).into_iter().collect() }
 }
 
-/// Plan of `split_k_ordered`: for as many rows at a time as [`PARTIALS`] holds, a launch for the chunks'
+/// Plan of `split_k_ordered`: for as many rows at a time as 256 MiB of partial sums hold, a launch for the chunks'
 /// sums and one that adds them. A single chunk is what `tiled` does.
 pub fn split_k_ordered(workload: &Workload, target: &Target) -> Plan {
     let extents = Extents::of(&workload.shape);
