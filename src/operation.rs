@@ -65,6 +65,12 @@ pub trait Operation: Sync {
         None
     }
 
+    /// Which of several functions the way called `name` computes, where there are several: only ways of
+    /// the same one stand in for each other, so only these are weighed against each other.
+    fn function(&self, _name: &str) -> &'static str {
+        ""
+    }
+
     /// Ways of others that can be measured beside its algorithms.
     fn peers(&self) -> &'static [PeerWay] {
         &[]

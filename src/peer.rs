@@ -198,13 +198,12 @@ impl Process {
     /// Asks and waits; says what went wrong, as the end of a sentence about the peer.
     fn ask(&mut self, request: &serde_json::Value) -> std::result::Result<Answer, String> {
         let mut line = String::new();
-        writeln!(self.requests, "{request}")
-            .and_then(|()| self.requests.flush())
-            .and_then(|()| self.answers.read_line(&mut line))
-            .map_err(|error| match error.kind() {
-                ErrorKind::BrokenPipe => "ended".to_owned(),
-                _ => format!("ended ({error})"),
-            })?;
+        let asked = writeln!(self.requests, "{request}").and_then(|()| self.requests.flush());
+        match asked {
+            // It ended, but may have said something before.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(format!("ended ({error})")),
+            _ => self.answers.read_line(&mut line).map_err(|error| format!("ended ({error})"))?,
+        };
         if line.is_empty() {
             return Err("ended".to_owned());
         }

@@ -17,7 +17,7 @@ pub fn list() -> Result<End> {
             let dtypes: Vec<_> = algorithm.dtypes.iter().map(|dtype| dtype.name()).collect();
             let batch = if algorithm.batch_invariant { "batch_invariant" } else { "" };
             vec![
-                format!("  {}", algorithm.name),
+                format!("  {} {}", algorithm.name, algorithm.setting).trim_end().to_owned(),
                 algorithm.guarantee.name().to_owned(),
                 batch.to_owned(),
                 dtypes.join(" "),

@@ -23,6 +23,8 @@ pub struct Way<'a> {
     pub engine: &'a str,
     /// What tells it from others of its name; not what belongs to the workload.
     pub setting: &'a str,
+    /// Which of the operation's functions it computes.
+    pub function: &'static str,
 }
 
 impl Way<'_> {
@@ -135,7 +137,8 @@ pub fn way<'a>(known: Option<&dyn Operation>, row: &'a Measurement) -> Way<'a> {
     let place = table.iter().position(|algorithm| algorithm.name == row.algorithm);
     let rank = place.filter(|_| row.is_own()).unwrap_or(usize::MAX);
     let (_, setting) = split_setting(known, &row.setting);
-    Way { rank, algorithm: &row.algorithm, engine: &row.engine, setting }
+    let function = known.map(|known| known.function(&row.algorithm)).unwrap_or_default();
+    Way { rank, algorithm: &row.algorithm, engine: &row.engine, setting, function }
 }
 
 /// The problem of a row; `known` is its operation.
@@ -244,14 +247,14 @@ impl<'a> Group<'a> {
             .min_by_key(|row| (row.perturbation, &row.variant, row.seed))
     }
 
-    /// The tax: time over the fastest time of the same engine and problem, minus 1. `None` where there
+    /// The tax: time over the fastest time of the same engine, function and problem, minus 1. `None` where there
     /// is no other time to compare with.
     pub fn tax(&self, way: Way<'a>, on: Problem<'a>) -> Option<f64> {
         let own = self.timed(way, on)?.median_ns?;
         let rivals: Vec<u64> = self
             .ways()
             .into_iter()
-            .filter(|other| other.engine == way.engine)
+            .filter(|other| (other.engine, other.function) == (way.engine, way.function))
             .filter_map(|other| self.timed(other, on)?.median_ns)
             .collect();
         let fastest = *rivals.iter().min()?;

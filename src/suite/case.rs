@@ -79,7 +79,7 @@ pub fn reason_to_skip(device: &dyn Device, workload: &Workload, profile: Profile
     // Who does not tell what is free refuses later, as an error of the row.
     let host = crate::device::memory::available().unwrap_or(u64::MAX);
     let on_device = device.free_bytes().unwrap_or(u64::MAX);
-    let (needed, free) = (bytes_needed(workload), host.min(on_device));
+    let (needed, free) = (bytes_needed(workload, &device.target()), host.min(on_device));
     let where_ = if host <= on_device { "on the host" } else { "on the device" };
     (needed > free).then(|| {
         let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
@@ -88,8 +88,8 @@ pub fn reason_to_skip(device: &dyn Device, workload: &Workload, profile: Profile
 }
 
 /// Inputs once; every algorithm's latest outputs; one's first outputs, with reference, magnitudes and
-/// bounds. A tenth more for what was not counted, such as partial sums.
-fn bytes_needed(workload: &Workload) -> u64 {
+/// bounds; every plan's workspaces. A tenth more for what was not counted.
+fn bytes_needed(workload: &Workload, target: &Target) -> u64 {
     let operation = workload.operation;
     let inputs: u64 =
         operation.inputs(workload).iter().map(|spec| spec.len as u64 * spec.dtype.size() as u64).sum();
@@ -97,7 +97,13 @@ fn bytes_needed(workload: &Workload) -> u64 {
         let sum = move |algorithm| operation.outputs(algorithm, workload).iter().map(each).sum::<u64>();
         operation.algorithms().iter().map(sum)
     };
+    let workspaces: u64 = operation
+        .algorithms()
+        .iter()
+        .flat_map(|algorithm| (algorithm.plan)(workload, target).workspaces)
+        .map(|workspace| workspace.bytes)
+        .sum();
     let latest: u64 = of_algorithms(|spec| spec.len as u64 * spec.dtype.size() as u64).sum();
     let compared = of_algorithms(|spec| spec.len as u64 * (spec.dtype.size() as u64 + 32)).max();
-    (inputs + latest + compared.unwrap_or(0)) / 10 * 11
+    (inputs + workspaces + latest + compared.unwrap_or(0)) / 10 * 11
 }

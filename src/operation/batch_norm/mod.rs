@@ -196,6 +196,13 @@ impl Operation for BatchNorm {
         &ALGORITHMS
     }
 
+    fn function(&self, name: &str) -> &'static str {
+        match name {
+            "inference" | "formula_eval" => "evaluation",
+            _ => "training",
+        }
+    }
+
     fn peers(&self) -> &'static [PeerWay] {
         &PEERS
     }

@@ -157,14 +157,14 @@ struct Times<'a> {
     runs: BTreeSet<&'a str>,
 }
 
-/// Sets the taxes, per column and engine; true if one compares times of several runs.
+/// Sets the taxes, per column, engine and function; true if one compares times of several runs.
 fn set_taxes(lines: &mut [Row]) -> bool {
-    let mut times: BTreeMap<(usize, &str), Times> = BTreeMap::new();
+    let mut times: BTreeMap<(usize, &str, &str), Times> = BTreeMap::new();
     for (way, cells) in lines.iter() {
         for (column, cell) in cells {
             let Some((row, ns)) = cell.timed.and_then(|row| Some((row, row.median_ns?))) else { continue };
-            let times =
-                times.entry((*column, way.engine)).or_insert(Times { fastest: ns, ..Times::default() });
+            let key = (*column, way.engine, way.function);
+            let times = times.entry(key).or_insert(Times { fastest: ns, ..Times::default() });
             times.fastest = times.fastest.min(ns);
             times.count += 1;
             times.runs.insert(&row.run_id);
@@ -174,7 +174,7 @@ fn set_taxes(lines: &mut [Row]) -> bool {
     for (way, cells) in lines.iter_mut() {
         for (column, cell) in cells.iter_mut() {
             let own = cell.timed.and_then(|row| row.median_ns);
-            let rivals = times.get(&(*column, way.engine)).filter(|times| times.count > 1);
+            let rivals = times.get(&(*column, way.engine, way.function)).filter(|times| times.count > 1);
             cell.tax = own.zip(rivals).map(|(own, rivals)| own as f64 / rivals.fastest as f64 - 1.0);
         }
     }
