@@ -176,6 +176,9 @@ impl Process {
         for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"] {
             command.env(variable, threads.to_string());
         }
+        // Between calls OpenBLAS's threads spin for 2^26 cycles, which would be taken from whoever is timed
+        // next; 2^16 still cover the time from one of its calls to the next.
+        command.env("OPENBLAS_THREAD_TIMEOUT", "16");
         let mut child = command.spawn().map_err(|error| {
             let problem = match error.kind() {
                 ErrorKind::NotFound => "is not there".to_owned(),

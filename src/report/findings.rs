@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::input::Distribution;
 use crate::measurement::Measurement;
 use crate::perturbation::Perturbation;
 use crate::report::block::has_no_power;
@@ -79,6 +80,10 @@ pub fn command(row: &Measurement, on_its_device: bool) -> Vec<String> {
     command.push("--filter".to_owned());
     command.push(words::quoted(&format!("^{}$", words::literal(&name))));
     command.extend(["--perturb".to_owned(), row.perturbation.name().to_owned()]);
+    if row.input == Distribution::Weights {
+        // Rows hold no path; the reader knows the file.
+        command.extend(["--weights", "FILE"].map(str::to_owned));
+    }
     if let Some(comparisons) = row.comparisons {
         if comparisons >= full_comparisons() {
             // The quick profile may not know the workload.
