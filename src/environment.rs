@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use crate::device::plan::{Module, REDUCE, SUPPORT};
+use crate::device::plan::MODULES;
 use crate::device::{Device, DeviceFacts};
 use crate::digest::short_hash;
 
@@ -45,7 +45,7 @@ impl Environment {
     /// Collects what there is to know about this machine and `devices`.
     pub fn collect(devices: &[Box<dyn Device>]) -> Self {
         let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-        let kernels = [&REDUCE, &SUPPORT].map(|module: &Module| (module.name, module.hash()));
+        let kernels = MODULES.map(|module| (module.name, module.hash()));
         Self {
             schema: 1,
             samebits: env!("CARGO_PKG_VERSION"),

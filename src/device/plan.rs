@@ -41,6 +41,10 @@ pub static CONTRACTIBLE_FMAD1: Module =
 /// `kernels/support.cu`: the read probe, delays and background load.
 pub static SUPPORT: Module = Module { name: "support", ptx: include_str!("../../kernels/ptx/support.ptx") };
 
+/// All compiled kernels that the program carries.
+pub static MODULES: [&Module; 6] =
+    [&REDUCE, &MATMUL, &CONTRACTIBLE_FMAD0, &CONTRACTIBLE_FMAD1, &BATCH_NORM, &SUPPORT];
+
 /// Scratch memory of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Workspace {

@@ -6,7 +6,9 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use crate::{MODULES, files, root, stem};
+use samebits::device::plan::MODULES;
+
+use crate::{files, root, stem};
 
 /// The value of a line `// key: value` in the head of a PTX.
 fn of_head<'a>(ptx: &'a str, key: &str) -> &'a str {

@@ -16,19 +16,13 @@ mod rules;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use samebits::device::plan::{
-    BATCH_NORM, CONTRACTIBLE_FMAD0, CONTRACTIBLE_FMAD1, MATMUL, Module, Plan, REDUCE, SUPPORT, Step,
-};
+use samebits::device::plan::{MODULES, Plan, REDUCE, Step};
 use samebits::input::Distribution;
 use samebits::operation::{Algorithm, OPERATIONS, Operation, Target};
 use samebits::tensor::Dtype;
 use samebits::workload::Workload;
 
 use ptx::Function;
-
-/// Everything that the program carries.
-const MODULES: [&Module; 6] =
-    [&BATCH_NORM, &CONTRACTIBLE_FMAD0, &CONTRACTIBLE_FMAD1, &MATMUL, &REDUCE, &SUPPORT];
 
 /// The repository, or the unpacked crate.
 fn root() -> &'static Path {

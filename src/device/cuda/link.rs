@@ -126,7 +126,7 @@ fn first_useful_line(messages: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::plan::{REDUCE, SUPPORT};
+    use crate::device::plan::MODULES;
 
     #[test]
     fn the_line_that_says_what_is_wrong_is_found() {
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_carried_ptx_tells_its_version() {
-        for module in [&REDUCE, &SUPPORT] {
+        for module in MODULES {
             assert_eq!(ptx_version(module.ptx), "8.0");
         }
     }
