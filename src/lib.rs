@@ -15,6 +15,7 @@
 //! | [`device`] | where it runs: the CPU's twins, a GPU's kernels |
 //! | [`peer`] | somebody else's code on the same inputs |
 //! | [`suite`] | executing, comparing, timing: from workloads to rows |
+//! | [`simt`] | the simulated GPU: the shipped PTX on the CPU |
 //! | [`digest`], [`divergence`], [`statistics`], [`timing`] | the metrics |
 //! | [`measurement`], [`results`], [`environment`] | rows and the folder they are kept in |
 //! | [`report`] | pure functions from rows to text |
@@ -36,6 +37,7 @@ pub mod perturbation;
 pub mod poison;
 pub mod report;
 pub mod results;
+pub mod simt;
 pub mod statistics;
 pub mod suite;
 pub mod tensor;

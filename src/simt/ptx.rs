@@ -1,0 +1,3 @@
+//! PTX as text: its syntax tree and the parser that makes one.
+
+pub mod ast;
