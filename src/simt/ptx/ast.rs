@@ -217,6 +217,8 @@ pub struct Function {
     pub required_block: Option<[u32; 3]>,
     /// `.maxntid`.
     pub largest_block: Option<[u32; 3]>,
+    /// `.reqnctapercluster`.
+    pub cluster: Option<[u32; 3]>,
     /// The code; `None` of a declaration.
     pub body: Option<Body>,
     /// Line of its name.
@@ -271,6 +273,14 @@ pub enum Statement {
         name: String,
         /// What it lists.
         targets: Vec<String>,
+        /// Its line.
+        line: u32,
+    },
+    /// `label: .callprototype (…) _ (…);`, which tells the shape of a function that is called through a
+    /// pointer. The function itself tells the same.
+    Prototype {
+        /// The label.
+        name: String,
         /// Its line.
         line: u32,
     },
