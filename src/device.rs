@@ -9,6 +9,7 @@ pub mod gpu;
 pub mod memory;
 pub mod plan;
 pub mod select;
+pub mod sim;
 
 use std::sync::Arc;
 use std::time::Duration;

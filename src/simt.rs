@@ -5,7 +5,20 @@
 //! text ── ptx (syntax tree) ── lower ── program ── execute (warps, memory, schedule) ── memory, counts
 //! ```
 
+pub mod compute;
+pub mod execute;
 pub mod fault;
+mod lanes;
+mod lower;
+pub mod memory;
+mod module;
+mod program;
 pub mod ptx;
+mod schedule;
+mod segment;
 
+pub use execute::{Argument, Executed, Launch, Options};
 pub use fault::{Fault, FaultKind, Result};
+pub use memory::Memory;
+pub use module::{Loaded, Module};
+pub use schedule::Schedule;

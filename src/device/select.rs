@@ -1,6 +1,8 @@
 //! From `--device` to devices.
 
 use crate::device::cpu::Cpu;
+use crate::device::gpu::GpuDevice;
+use crate::device::sim::SimGpu;
 use crate::device::{Device, cuda};
 use crate::error::{Error, Result};
 
@@ -24,7 +26,7 @@ pub fn select(name: &str, shared: bool) -> Result<Selected> {
         "cpu" => no_remark(vec![Box::new(Cpu::new()?)]),
         "cuda" => no_remark(vec![open_cuda(0, shared)?]),
         "cuda:all" => no_remark((0..cuda_count()?).map(|n| open_cuda(n, shared)).collect::<Result<_>>()?),
-        "sim" => Err(Error::input("device sim is not in this version; use cpu, cuda:N or auto")),
+        "sim" => no_remark(vec![Box::new(GpuDevice::new(SimGpu::new()))]),
         _ => match name.strip_prefix("cuda:").map(str::parse) {
             Some(Ok(ordinal)) => no_remark(vec![open_cuda(ordinal, shared)?]),
             _ => Err(Error::input(format!(

@@ -1,0 +1,69 @@
+//! Atomic operations: lane by lane, in the order that the schedule draws.
+
+use crate::simt::compute::atomic;
+use crate::simt::execute::access::{addresses, window};
+use crate::simt::execute::step::{BlockSide, Shared};
+use crate::simt::execute::warp::{Warp, lanes};
+use crate::simt::fault::{FaultKind, Result};
+use crate::simt::program::Atomic;
+use crate::simt::ptx::ast::Space;
+
+impl Shared<'_> {
+    /// Carries out an atomic operation of the lanes of `active`.
+    pub fn atomic(
+        &mut self,
+        warp: &mut Warp,
+        block: &mut BlockSide,
+        op: &Atomic,
+        pc: u32,
+        active: u32,
+    ) -> Result<()> {
+        let addresses = addresses(&warp.registers, &op.address);
+        let (size, space) = (op.ty.bytes() as usize, op.address.space);
+        let len = size * op.operand.len();
+        let mut order = [0u8; 32];
+        let mut count = 0;
+        for lane in lanes(active) {
+            order[count] = lane as u8;
+            count += 1;
+        }
+        self.choices.order_lanes(&mut order[..count]);
+        for lane in order[..count].iter().map(|lane| usize::from(*lane)) {
+            let address = addresses[lane];
+            let mut spaces = self.spaces(&mut warp.local, block);
+            let read = if address.is_multiple_of(len as u64) {
+                spaces.read(space, lane, address, len).map(|bytes| {
+                    let mut copy = [0u8; 16];
+                    copy[..len].copy_from_slice(bytes);
+                    copy
+                })
+            } else {
+                Err(FaultKind::Misaligned)
+            };
+            // PTX ISA, atom: f32 additions flush subnormals in global memory, not in shared memory.
+            let in_shared = space.unwrap_or_else(|| window(address)) == Space::Shared;
+            let result = read.and_then(|mut bytes| {
+                for (index, operand) in op.operand.iter().enumerate() {
+                    let place = &mut bytes[index * size..][..size];
+                    let mut word = [0u8; 8];
+                    word[..size].copy_from_slice(place);
+                    let old = u64::from_le_bytes(word);
+                    let operand = warp.registers.get(*operand, lane);
+                    let swap = op.swap.map_or(0, |swap| warp.registers.get(swap, lane));
+                    let new = atomic(op.op, op.ty, old, operand, swap, !in_shared);
+                    place.copy_from_slice(&new.to_le_bytes()[..size]);
+                    if let Some(slot) = op.old.get(index).copied().flatten() {
+                        warp.registers.set(slot, lane, old);
+                    }
+                }
+                spaces.write(space, lane, address, len)?.copy_from_slice(&bytes[..len]);
+                Ok(())
+            });
+            if let Err(kind) = result {
+                let fault = spaces.fault(kind, "an atomic operation", space, address, len);
+                return Err(self.blame(fault, pc, block.index, warp.index, lane));
+            }
+        }
+        Ok(())
+    }
+}
