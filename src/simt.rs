@@ -10,6 +10,7 @@ pub mod execute;
 pub mod fault;
 mod lanes;
 mod lower;
+pub mod matrix;
 pub mod memory;
 mod module;
 mod program;
