@@ -53,10 +53,7 @@ pub(super) enum Spread {
     Mma,
     /// As `mma.m8n8k4` of f16 does: four products at once, each of 8 lanes. The flags say whether A is
     /// column-major, and B.
-    Quads {
-        a_columns: bool,
-        b_columns: bool,
-    },
+    Quads { a_columns: bool, b_columns: bool },
     /// As `wmma` does here.
     Wmma,
 }

@@ -73,12 +73,7 @@ impl Mma {
 
     /// How many registers of which type each operand has.
     pub fn registers(&self) -> Registers {
-        Registers {
-            d: self.d.registers,
-            a: self.a.registers,
-            b: self.b.registers,
-            c: self.c.registers,
-        }
+        Registers { d: self.d.registers, a: self.a.registers, b: self.b.registers, c: self.c.registers }
     }
 
     /// Computes `d` anew: one fragment a register, as many as [`Mma::registers`] says. Fragments of `a`, `b`
@@ -119,9 +114,7 @@ impl Mma {
         let (a, b) = (unpack(&self.a, a), unpack(&self.b, b));
         let finite = a.iter().chain(&b).all(|number| number.special == Special::None);
         let c: Vec<u64> = self.c.all(c).collect();
-        self.each(&a, &b, &c, |a, b, c| {
-            model.dot(a, b, self.c.element.unpack(c), self.d.element, finite)
-        })
+        self.each(&a, &b, &c, |a, b, c| model.dot(a, b, self.c.element.unpack(c), self.d.element, finite))
     }
 
     fn doubles(&self, a: &[Fragment], b: &[Fragment], c: &[Fragment]) -> Vec<u64> {

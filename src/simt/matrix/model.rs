@@ -94,12 +94,12 @@ impl Model {
 
 /// What a product with something infinite or NaN in it gives, if not something finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Result {
+enum Outcome {
     Infinite { negative: bool },
     Nan,
 }
 
-impl Result {
+impl Outcome {
     fn bits(self, d: Element) -> u64 {
         match (self, d) {
             (Self::Nan, Element::F16) => 0x7fff,
@@ -110,22 +110,22 @@ impl Result {
     }
 }
 
-fn special(a: &[Number], b: &[Number], c: Number) -> Option<Result> {
+fn special(a: &[Number], b: &[Number], c: Number) -> Option<Outcome> {
     let mut result = match c.special {
         Special::None => None,
-        Special::Infinite => Some(Result::Infinite { negative: c.negative }),
-        Special::Nan => return Some(Result::Nan),
+        Special::Infinite => Some(Outcome::Infinite { negative: c.negative }),
+        Special::Nan => return Some(Outcome::Nan),
     };
     for (a, b) in a.iter().zip(b) {
         let term = match (a.special, b.special) {
             (Special::None, Special::None) => continue,
-            (Special::Nan, _) | (_, Special::Nan) => return Some(Result::Nan),
-            (Special::None, _) if a.significand == 0 => return Some(Result::Nan),
-            (_, Special::None) if b.significand == 0 => return Some(Result::Nan),
-            _ => Result::Infinite { negative: a.negative != b.negative },
+            (Special::Nan, _) | (_, Special::Nan) => return Some(Outcome::Nan),
+            (Special::None, _) if a.significand == 0 => return Some(Outcome::Nan),
+            (_, Special::None) if b.significand == 0 => return Some(Outcome::Nan),
+            _ => Outcome::Infinite { negative: a.negative != b.negative },
         };
         if result.is_some_and(|result| result != term) {
-            return Some(Result::Nan);
+            return Some(Outcome::Nan);
         }
         result = Some(term);
     }
@@ -149,7 +149,7 @@ fn to_f32(value: f64, fraction: i32) -> u64 {
     }
     let exponent = exponent_of(value);
     if exponent >= 128 {
-        return Result::Infinite { negative: value < 0.0 }.bits(Element::F32);
+        return Outcome::Infinite { negative: value < 0.0 }.bits(Element::F32);
     }
     let last_place = power_of_two(exponent.max(-126) - fraction);
     let cut = (value / last_place).trunc() * last_place;

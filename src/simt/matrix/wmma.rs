@@ -148,7 +148,10 @@ impl WmmaAccess {
     pub fn pieces(&self, stride: u64) -> Result<Vec<Piece>> {
         let undefined = || {
             let line = self.line;
-            Fault::new(FaultKind::Undefined, format!("stride {stride} does not suit lines of {line} elements"))
+            Fault::new(
+                FaultKind::Undefined,
+                format!("stride {stride} does not suit lines of {line} elements"),
+            )
         };
         let bits = u64::from(self.element.bits());
         if stride < self.line || stride.checked_mul(bits).is_none_or(|bits| bits % 8 != 0) {
