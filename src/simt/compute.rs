@@ -1,256 +1,161 @@
-//! What one thread computes: an instruction's name becomes an operation, which is evaluated on bit
-//! patterns exactly as the PTX ISA defines it, or is refused.
+//! The arithmetic of one thread: decodes an instruction's name into a typed operation and evaluates it
+//! on bit patterns, as the PTX ISA has it. Knows nothing of registers, warps or memory.
+//!
+//! What the ISA leaves open is chosen once, here:
+//!
+//! - A NaN below 64 bits is `0x7fffffff` or `0x7fff`; in f64 the first operand's payload, quieted, and
+//!   `0x7ff8000000000000` where there is none.
+//! - An `add` and a `mul` without a rounding round to nearest and are never contracted to an `fma`,
+//!   though ptxas may do so.
+//! - `.ftz` flushes a result that is subnormal after rounding.
+//! - Integer division by zero gives all ones, quotient and remainder.
+//! - Approximate functions are exact results, rounded to nearest (see [`approximate`]).
 
-mod atomics;
-mod decode;
+pub mod approximate;
+pub mod atomic;
+pub mod bits;
+pub mod compare;
+pub mod convert;
+pub mod exact;
 pub mod fast;
+pub mod float;
+pub mod integer;
+mod words;
 
-pub use atomics::{AtomicOp, atomic};
-pub use decode::is_compute;
+pub use atomic::{AtomicOp, atomic};
 
+use crate::simt::fault::Result;
 use crate::simt::ptx::ast::Type;
+use words::Words;
 
-/// A computing instruction.
+/// A decoded computing instruction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compute {
-    /// What it does.
+    /// What is computed.
     pub operation: Operation,
-    /// The type of its result.
+    /// The first result's type. One of 8 bits in a wider register is extended as its signedness says.
     pub result: Type,
-    /// What it gives beside it.
+    /// What the second result is. A predicate may be left out in the text.
     pub second: Option<Second>,
-    /// The types of its operands, in their order.
+    /// Types of the written source operands in order.
     pub operands: Vec<Type>,
-    /// Whether the carry is one more, last operand.
+    /// Whether the carry (0 or 1) is one more, last, operand.
     pub carry_in: bool,
 }
 
-/// What an instruction gives beside its result.
+/// A second result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Second {
-    /// A predicate: `p|q`.
+    /// `q` of `p|q`.
     Predicate,
-    /// The carry flag.
+    /// `CC.CF`: the carry of an addition, the borrow of a subtraction.
     Carry,
 }
 
-/// Both results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What is computed.
+#[allow(missing_docs, reason = "named as their modules")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Operation {
+    Float(float::Float),
+    Approximate(approximate::Approximate),
+    Integer(integer::Integer),
+    Bits(bits::Bits),
+    Compare(compare::Compare),
+    Select(compare::Select),
+    Convert(convert::Convert),
+}
+
+/// The results; `second` is 0 where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Results {
-    /// The result, zero-extended.
+    /// The first.
     pub value: u64,
-    /// The second one: 0 or 1.
+    /// The second: 0 or 1.
     pub second: u64,
 }
 
-/// Operations, on values of the type that goes with them.
-#[allow(missing_docs, reason = "PTX's own names")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    Add(Type),
-    Sub(Type),
-    MulLow(Type),
-    MulHigh(Type),
-    MulWide(Type),
-    MadLow(Type),
-    MadWide(Type),
-    Div(Type),
-    Rem(Type),
-    Min(Type),
-    Max(Type),
-    Neg(Type),
-    Abs(Type),
-    And,
-    Or,
-    Xor,
-    Not(Type),
-    ShiftLeft(Type),
-    ShiftRight(Type),
-    /// f32 or f64, rounded to nearest even.
-    Fma(Type),
-    /// f32 or f64, rounded to nearest even.
-    Sqrt(Type),
-    Compare(Comparison, Type),
-    Select,
-    /// From, to: between integers.
-    Resize(Type, Type),
-    /// To f32 or f64, rounded to nearest even.
-    FromInteger(Type, Type),
-    /// Between floating-point types, rounded to nearest even.
-    Refloat(Type, Type),
-}
+const OPCODES: &[&str] = &[
+    "abs", "add", "addc", "and", "bfe", "bfi", "bfind", "bmsk", "brev", "clz", "cnot", "copysign", "cos",
+    "cvt", "div", "dp2a", "dp4a", "ex2", "fma", "fns", "lg2", "lop3", "mad", "mad24", "madc", "max", "min",
+    "mul", "mul24", "neg", "not", "or", "popc", "prmt", "rcp", "rem", "rsqrt", "sad", "selp", "set", "setp",
+    "shf", "shl", "shr", "sin", "slct", "sqrt", "sub", "subc", "szext", "tanh", "testp", "xor",
+];
 
-/// How two numbers compare.
-#[allow(missing_docs, reason = "PTX's own names")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
-    Eq,
-    Ne,
-    Lt,
-    Le,
-    Gt,
-    Ge,
-    /// The same, or true since one is no number.
-    Equ,
-    Neu,
-    Ltu,
-    Leu,
-    Gtu,
-    Geu,
-    /// Both are numbers.
-    Num,
-    /// One is no number.
-    Nan,
+/// Whether the opcode is one that [`Compute::decode`] knows.
+pub fn is_compute(opcode: &str) -> bool {
+    OPCODES.binary_search(&opcode).is_ok()
 }
-
-/// The NaN of f32 (PTX ISA, Floating Point Instructions).
-const NAN_F32: u64 = 0x7fff_ffff;
-/// The NaN of f64 that x86 and NVIDIA's hardware give where no operand is one.
-const NAN_F64: u64 = 0x7ff8_0000_0000_0000;
 
 impl Compute {
-    /// The results for operands that are zero-extended, predicates being 0 or 1.
-    #[inline]
-    pub fn evaluate(&self, [a, b, c, _]: [u64; 4]) -> Results {
-        let value = match self.operation {
-            Operation::Add(ty) => float_or(ty, a, b, |a, b| a + b, |a, b| a + b, u64::wrapping_add),
-            Operation::Sub(ty) => float_or(ty, a, b, |a, b| a - b, |a, b| a - b, u64::wrapping_sub),
-            Operation::MulLow(ty) => float_or(ty, a, b, |a, b| a * b, |a, b| a * b, u64::wrapping_mul),
-            Operation::MulHigh(ty) => ((wide(ty, a) * wide(ty, b)) >> ty.bits()) as u64,
-            Operation::MulWide(ty) => (wide(ty, a) * wide(ty, b)) as u64,
-            Operation::MadLow(_) => a.wrapping_mul(b).wrapping_add(c),
-            Operation::MadWide(ty) => ((wide(ty, a) * wide(ty, b)) as u64).wrapping_add(c),
-            Operation::Div(Type::F32) => f32_bits(single(a) / single(b)),
-            Operation::Div(Type::F64) => f64_bits(double(a) / double(b)),
-            // PTX ISA, div: division by zero gives an unspecified value; hardware gives all ones.
-            Operation::Div(ty) => wide(ty, a).checked_div(wide(ty, b)).map_or(u64::MAX, |q| q as u64),
-            Operation::Rem(ty) => wide(ty, a).checked_rem(wide(ty, b)).map_or(a, |r| r as u64),
-            Operation::Min(ty) => extreme(ty, a, b, true),
-            Operation::Max(ty) => extreme(ty, a, b, false),
-            Operation::Neg(Type::F32) => if_number(a, a ^ 0x8000_0000),
-            Operation::Abs(Type::F32) => if_number(a, a & 0x7fff_ffff),
-            Operation::Neg(_) => a.wrapping_neg(),
-            Operation::Abs(ty) => wide(ty, a).unsigned_abs() as u64,
-            Operation::And => a & b,
-            Operation::Or => a | b,
-            Operation::Xor => a ^ b,
-            Operation::Not(_) => !a,
-            // PTX ISA, shl and shr: larger amounts count as the width.
-            Operation::ShiftLeft(ty) => if b < u64::from(ty.bits()) { a << b } else { 0 },
-            Operation::ShiftRight(ty) => (wide(ty, a) >> b.min(u64::from(ty.bits()))) as u64,
-            Operation::Fma(Type::F32) => f32_bits(single(a).mul_add(single(b), single(c))),
-            Operation::Fma(_) => f64_bits(double(a).mul_add(double(b), double(c))),
-            Operation::Sqrt(Type::F32) => f32_bits(single(a).sqrt()),
-            Operation::Sqrt(_) => f64_bits(double(a).sqrt()),
-            Operation::Compare(comparison, ty) => return self.compare(comparison, ty, a, b, c),
-            Operation::Select => if c & 1 == 1 { a } else { b },
-            Operation::Resize(from, _) => wide(from, a) as u64,
-            Operation::FromInteger(from, Type::F32) => u64::from((wide(from, a) as f32).to_bits()),
-            Operation::FromInteger(from, _) => (wide(from, a) as f64).to_bits(),
-            Operation::Refloat(Type::F16, Type::F32) => u64::from(fast::f32_from_f16(a as u32)),
-            Operation::Refloat(Type::F32, Type::F16) => u64::from(fast::f16_from_f32(a as u32)),
-            Operation::Refloat(Type::F32, _) => f64_bits(f64::from(single(a))),
-            Operation::Refloat(_, _) => f32_bits(double(a) as f32),
-        };
-        Results { value: value & (u64::MAX >> (64 - self.result.bits())), second: 0 }
-    }
-
-    /// `setp`: the comparison, and its negation for the second predicate.
-    fn compare(&self, comparison: Comparison, ty: Type, a: u64, b: u64, c: u64) -> Results {
-        let holds = comparison.holds(ty, a, b);
-        debug_assert!(c <= 1 || self.operands.len() < 3);
-        Results { value: u64::from(holds), second: u64::from(!holds) }
-    }
-}
-
-impl Comparison {
-    fn holds(self, ty: Type, a: u64, b: u64) -> bool {
-        use std::cmp::Ordering::{Equal, Greater, Less};
-        let order = match ty {
-            Type::F32 => single(a).partial_cmp(&single(b)),
-            Type::F64 => double(a).partial_cmp(&double(b)),
-            _ => Some(wide(ty, a).cmp(&wide(ty, b))),
-        };
-        match self {
-            Self::Eq => order == Some(Equal),
-            Self::Ne => matches!(order, Some(Less | Greater)),
-            Self::Lt => order == Some(Less),
-            Self::Le => matches!(order, Some(Less | Equal)),
-            Self::Gt => order == Some(Greater),
-            Self::Ge => matches!(order, Some(Greater | Equal)),
-            Self::Equ => matches!(order, None | Some(Equal)),
-            Self::Neu => order != Some(Equal),
-            Self::Ltu => matches!(order, None | Some(Less)),
-            Self::Leu => order != Some(Greater),
-            Self::Gtu => matches!(order, None | Some(Greater)),
-            Self::Geu => order != Some(Less),
-            Self::Num => order.is_some(),
-            Self::Nan => order.is_none(),
+    /// Decodes a name. `modifiers` are the words after the opcode; `sources` counts the written source
+    /// operands. Their order is not checked, but for types.
+    ///
+    /// # Errors
+    /// `Unsupported`, with the whole name and the word that is not known.
+    pub fn decode(opcode: &str, modifiers: &[String], sources: usize) -> Result<Self> {
+        let mut words = Words::new(opcode, modifiers, sources);
+        let is_float = words.types.last().is_some_and(|ty| float::Real::of(*ty).is_some());
+        match opcode {
+            "cvt" => convert::decode(&mut words),
+            "set" | "setp" => compare::decode(&mut words),
+            "selp" | "slct" => compare::decode_select(&mut words),
+            "ex2" | "lg2" | "sin" | "cos" | "tanh" | "rsqrt" => approximate::decode(&mut words),
+            "div" | "rcp" | "sqrt" if modifiers.iter().any(|word| word == "approx" || word == "full") => {
+                approximate::decode(&mut words)
+            }
+            "rcp" | "sqrt" | "fma" | "copysign" | "testp" => float::decode(&mut words),
+            "add" | "sub" | "mul" | "mad" | "div" | "abs" | "neg" | "min" | "max" if is_float => {
+                float::decode(&mut words)
+            }
+            "add" | "sub" | "mul" | "mad" | "div" | "abs" | "neg" | "min" | "max" | "addc" | "subc"
+            | "madc" | "mul24" | "mad24" | "rem" | "sad" | "dp4a" | "dp2a" => integer::decode(&mut words),
+            _ if is_compute(opcode) => bits::decode(&mut words),
+            _ => Err(words.refuse("no computing instruction")),
         }
     }
-}
 
-fn single(bits: u64) -> f32 {
-    f32::from_bits(bits as u32)
-}
-
-fn double(bits: u64) -> f64 {
-    f64::from_bits(bits)
-}
-
-fn f32_bits(value: f32) -> u64 {
-    if value.is_nan() { NAN_F32 } else { u64::from(value.to_bits()) }
-}
-
-fn f64_bits(value: f64) -> u64 {
-    if value.is_nan() { NAN_F64 } else { value.to_bits() }
-}
-
-fn if_number(bits: u64, then: u64) -> u64 {
-    if single(bits).is_nan() { NAN_F32 } else { then }
-}
-
-/// The integer that the bits stand for.
-fn wide(ty: Type, bits: u64) -> i128 {
-    if !ty.is_signed() {
-        return i128::from(bits);
+    /// Operands are zero-extended, and so are the results; operands that are not there are ignored.
+    #[inline]
+    pub fn evaluate(&self, operands: [u64; 4]) -> Results {
+        let [a, b, c, d] = operands;
+        let value = match &self.operation {
+            Operation::Float(float) => float.evaluate(a, b, c),
+            Operation::Integer(integer) => return integer.evaluate(operands),
+            Operation::Bits(bits) => bits.evaluate(a, b, c, d),
+            Operation::Compare(compare) => return compare.evaluate(a, b, c),
+            Operation::Select(select) => select.evaluate(a, b, c),
+            Operation::Convert(convert) => convert.evaluate(a, b, c),
+            Operation::Approximate(approximate) => approximate.evaluate(a, b),
+        };
+        Results { value, second: 0 }
     }
-    let shift = 64 - ty.bits();
-    i128::from((bits << shift) as i64 >> shift)
-}
 
-/// Of f32, f64, or integers of any width: their low bits are the same with and without a sign.
-#[inline(always)]
-fn float_or(
-    ty: Type,
-    a: u64,
-    b: u64,
-    singles: fn(f32, f32) -> f32,
-    doubles: fn(f64, f64) -> f64,
-    integers: fn(u64, u64) -> u64,
-) -> u64 {
-    match ty {
-        Type::F32 => f32_bits(singles(single(a), single(b))),
-        Type::F64 => f64_bits(doubles(double(a), double(b))),
-        _ => integers(a, b),
+    /// With one result and operands of these types.
+    fn simple(operation: Operation, result: Type, operands: &[Type]) -> Self {
+        Self { operation, result, second: None, operands: operands.to_vec(), carry_in: false }
     }
 }
 
-/// `min` and `max`: of a number and a NaN the number, and -0 lies below +0 (PTX ISA, min, max).
-fn extreme(ty: Type, a: u64, b: u64, least: bool) -> u64 {
-    match ty {
-        Type::F32 => match (single(a).is_nan(), single(b).is_nan()) {
-            (true, true) => NAN_F32,
-            (true, false) => b,
-            (false, true) => a,
-            _ => if single(a).total_cmp(&single(b)).is_lt() == least { a } else { b },
-        },
-        Type::F64 => match (double(a).is_nan(), double(b).is_nan()) {
-            (true, true) => NAN_F64,
-            (true, false) => b,
-            (false, true) => a,
-            _ => if double(a).total_cmp(&double(b)).is_lt() == least { a } else { b },
-        },
-        _ => if (wide(ty, a) < wide(ty, b)) == least { a } else { b },
+/// The low `bits` bits.
+#[inline]
+const fn truncate(value: u64, bits: u32) -> u64 {
+    if bits >= 64 { value } else { value & ((1 << bits) - 1) }
+}
+
+/// The low `bits` bits as a signed number.
+#[inline]
+const fn extend(value: u64, bits: u32) -> i64 {
+    let shift = 64 - bits;
+    ((value << shift) as i64) >> shift
+}
+
+/// Applies a function to both halves where there are two.
+#[inline]
+fn halves(packed: bool, a: u64, b: u64, c: u64, function: impl Fn(u64, u64, u64) -> u64) -> u64 {
+    if !packed {
+        return function(a, b, c);
     }
+    let low = function(a & 0xffff, b & 0xffff, c & 0xffff);
+    let high = function(a >> 16 & 0xffff, b >> 16 & 0xffff, c >> 16 & 0xffff);
+    low | high << 16
 }

@@ -123,7 +123,12 @@ impl Memory {
 
     /// `len` bytes at `address`, which the allocation of that index holds.
     #[inline(always)]
-    pub(crate) fn load(&self, index: usize, address: u64, len: usize) -> std::result::Result<&[u8], FaultKind> {
+    pub(crate) fn load(
+        &self,
+        index: usize,
+        address: u64,
+        len: usize,
+    ) -> std::result::Result<&[u8], FaultKind> {
         let allocation = &self.allocations[index];
         allocation.segment.read(address.wrapping_sub(allocation.address), len)
     }

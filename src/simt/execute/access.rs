@@ -176,9 +176,10 @@ pub fn addresses(registers: &Registers, address: &Address) -> [u64; LANES] {
 #[inline(always)]
 fn in_a_row(addresses: &[u64; LANES], len: u64) -> bool {
     let first = addresses[0];
-    addresses.iter().zip(0u64..).fold(true, |all, (address, lane)| {
-        all & (*address == first.wrapping_add(lane * len))
-    })
+    addresses
+        .iter()
+        .zip(0u64..)
+        .fold(true, |all, (address, lane)| all & (*address == first.wrapping_add(lane * len)))
 }
 
 impl Shared<'_> {
@@ -219,7 +220,8 @@ impl Shared<'_> {
                 scatter(&mut warp.registers, access, active, |lane| &bytes[lane * len..][..len]);
                 return Ok(());
             }
-        } else if whole && addresses.iter().fold(true, |all, address| all & (*address == addresses[0]))
+        } else if whole
+            && addresses.iter().fold(true, |all, address| all & (*address == addresses[0]))
             && let Ok(bytes) = spaces.read(space, 0, addresses[0], len)
         {
             scatter(&mut warp.registers, access, active, |_| bytes);

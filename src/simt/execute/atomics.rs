@@ -1,6 +1,6 @@
 //! Atomic operations: lane by lane, in the order that the schedule draws.
 
-use crate::simt::compute::atomic;
+use crate::simt::compute::{AtomicOp, atomic};
 use crate::simt::execute::access::{addresses, window};
 use crate::simt::execute::step::{BlockSide, Shared};
 use crate::simt::execute::warp::{Warp, lanes};
@@ -42,6 +42,10 @@ impl Shared<'_> {
             };
             // PTX ISA, atom: f32 additions flush subnormals in global memory, not in shared memory.
             let in_shared = space.unwrap_or_else(|| window(address)) == Space::Shared;
+            let here = match op.op {
+                AtomicOp::Add { .. } => AtomicOp::Add { flush: !in_shared },
+                other => other,
+            };
             let result = read.and_then(|mut bytes| {
                 for (index, operand) in op.operand.iter().enumerate() {
                     let place = &mut bytes[index * size..][..size];
@@ -50,7 +54,7 @@ impl Shared<'_> {
                     let old = u64::from_le_bytes(word);
                     let operand = warp.registers.get(*operand, lane);
                     let swap = op.swap.map_or(0, |swap| warp.registers.get(swap, lane));
-                    let new = atomic(op.op, op.ty, old, operand, swap, !in_shared);
+                    let new = atomic(here, op.ty, old, operand, swap);
                     place.copy_from_slice(&new.to_le_bytes()[..size]);
                     if let Some(slot) = op.old.get(index).copied().flatten() {
                         warp.registers.set(slot, lane, old);

@@ -117,8 +117,7 @@ impl Shared<'_> {
             }
             warp.put_waiting(pc, here, Wait::WarpBarrier(wanted));
             let waiting = |wait: Wait| wait == Wait::WarpBarrier(wanted);
-            let present =
-                warp.fragments.iter().filter(|f| waiting(f.wait)).fold(0, |mask, f| mask | f.mask);
+            let present = warp.fragments.iter().filter(|f| waiting(f.wait)).fold(0, |mask, f| mask | f.mask);
             if present == wanted & warp.live {
                 let released: Vec<_> = warp.fragments.extract_if(.., |f| waiting(f.wait)).collect();
                 for fragment in released {

@@ -16,8 +16,7 @@ impl Shared<'_> {
         pc: u32,
         mask: u32,
     ) -> Result<()> {
-        let mut left =
-            mask | warp.take(|fragment| fragment.wait == Wait::Members && fragment.pc == pc);
+        let mut left = mask | warp.take(|fragment| fragment.wait == Wait::Members && fragment.pc == pc);
         while left != 0 {
             let first = left.trailing_zeros() as usize;
             let blame = |what: String, lane: usize| {
@@ -98,7 +97,7 @@ fn carry_out(
             let all = registers.all(value);
             let mut of_members = lanes(mask).map(|lane| all[lane]);
             let first = of_members.next().unwrap_or(0);
-            values = [of_members.fold(first, |sum, value| atomic(op, ty, sum, value, 0, false)); LANES];
+            values = [of_members.fold(first, |sum, value| atomic(op, ty, sum, value, 0)); LANES];
         }
         ExchangeKind::Elect => {
             let elected = mask.trailing_zeros();

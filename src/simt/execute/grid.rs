@@ -186,9 +186,10 @@ impl Grid<'_> {
         let mut lines = Vec::new();
         let mut first = None;
         for block in blocks {
-            let waiting = block.warps.iter().flat_map(|warp| {
-                warp.fragments.iter().map(move |fragment| (warp.index, *fragment))
-            });
+            let waiting = block
+                .warps
+                .iter()
+                .flat_map(|warp| warp.fragments.iter().map(move |fragment| (warp.index, *fragment)));
             for (warp, fragment) in waiting {
                 let place = &self.shared.kernel.places[fragment.pc as usize];
                 first.get_or_insert(place);

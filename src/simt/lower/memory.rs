@@ -34,6 +34,23 @@ fn space(word: &str) -> Option<Space> {
     }
 }
 
+/// The operation of that name. Whether a sum flushes subnormals is known where it is carried out.
+pub fn atomic_op(name: &str) -> Option<AtomicOp> {
+    Some(match name {
+        "add" => AtomicOp::Add { flush: false },
+        "min" => AtomicOp::Min,
+        "max" => AtomicOp::Max,
+        "and" => AtomicOp::And,
+        "or" => AtomicOp::Or,
+        "xor" => AtomicOp::Xor,
+        "exch" => AtomicOp::Exch,
+        "cas" => AtomicOp::Cas,
+        "inc" => AtomicOp::Inc,
+        "dec" => AtomicOp::Dec,
+        _ => return None,
+    })
+}
+
 impl<'a> Lowering<'a> {
     /// An instruction that reaches memory.
     pub fn memory(&mut self, guard: Guard, i: &'a Instruction, scope: &mut Scope<'a>) -> Result<()> {
@@ -57,13 +74,7 @@ impl<'a> Lowering<'a> {
         Err(self.refuse(format!("{}: this fence is not executed", i.full_name())))
     }
 
-    fn access(
-        &mut self,
-        guard: Guard,
-        i: &'a Instruction,
-        scope: &mut Scope<'a>,
-        store: bool,
-    ) -> Result<()> {
+    fn access(&mut self, guard: Guard, i: &'a Instruction, scope: &mut Scope<'a>, store: bool) -> Result<()> {
         let full = i.full_name();
         let (mut asked, mut length, mut ty, mut read_only) = (None, 1, None, i.opcode == "ldu");
         for word in &i.modifiers {
@@ -173,7 +184,7 @@ impl<'a> Lowering<'a> {
         for word in &i.modifiers {
             if let Some(found) = space(word).filter(|s| matches!(s, Space::Global | Space::Shared)) {
                 asked = Some(found);
-            } else if let Some(found) = AtomicOp::parse(word) {
+            } else if let Some(found) = atomic_op(word) {
                 op = Some(found);
             } else if let Some(found) = Type::parse(word) {
                 ty = Some(found);
@@ -186,7 +197,7 @@ impl<'a> Lowering<'a> {
         let (Some(op), Some(ty)) = (op, ty) else {
             return Err(self.refuse(format!("{full}: no operation or no type that is executed")));
         };
-        if !op.takes(ty) || length as u32 * ty.bytes() > 16 {
+        if !op.holds(ty) || length as u32 * ty.bytes() > 16 {
             return Err(self.refuse(format!("{full}: this type is not executed")));
         }
         let swaps = usize::from(op == AtomicOp::Cas);
@@ -204,8 +215,7 @@ impl<'a> Lowering<'a> {
         if values.len() != length || returns && old.len() != length {
             return Err(self.refuse(format!("{full}: {length} values are expected")));
         }
-        let mut atomic =
-            Atomic { address, op, ty, old: Vec::new(), operand: Vec::new(), swap: None };
+        let mut atomic = Atomic { address, op, ty, old: Vec::new(), operand: Vec::new(), swap: None };
         for value in values {
             atomic.operand.push(self.source(scope, value, ty, Fit::Same)?.slot);
         }
@@ -233,9 +243,10 @@ impl<'a> Lowering<'a> {
                 let left = left.ok_or_else(|| self.refuse(format!("{full}: expected a number")))?;
                 self.push(guard, Op::AsyncWait(Some(left)))
             }
-            (["async", "ca" | "cg", "shared" | "shared::cta", "global", hints @ ..], [to, from, size, rest @ ..])
-                if hints.iter().all(|hint| is_hint(hint)) && rest.len() <= 1 =>
-            {
+            (
+                ["async", "ca" | "cg", "shared" | "shared::cta", "global", hints @ ..],
+                [to, from, size, rest @ ..],
+            ) if hints.iter().all(|hint| is_hint(hint)) && rest.len() <= 1 => {
                 let bytes = number(size).filter(|bytes| [4, 8, 16].contains(bytes));
                 let bytes = bytes.ok_or_else(|| self.refuse(format!("{full}: 4, 8 or 16 bytes")))?;
                 let to = self.address(scope, to, Some(Space::Shared))?;

@@ -81,7 +81,6 @@ impl<'a> Scope<'a> {
     pub fn has_register(&self, name: &str) -> bool {
         self.registers.contains_key(name) || self.declaration(name).is_some()
     }
-
 }
 
 impl<'a> Lowering<'a> {
@@ -183,9 +182,9 @@ impl<'a> Lowering<'a> {
     fn size(&self, variable: &Variable) -> Result<u64> {
         let elements = variable.elements.unwrap_or(0);
         let bytes = elements.checked_mul(u64::from(variable.ty.bytes()));
-        bytes.filter(|bytes| *bytes < 1 << 32).ok_or_else(|| {
-            self.refuse(format!("{}: more than 4 GiB", variable.name))
-        })
+        bytes
+            .filter(|bytes| *bytes < 1 << 32)
+            .ok_or_else(|| self.refuse(format!("{}: more than 4 GiB", variable.name)))
     }
 
     fn shared_room(&mut self, variable: &Variable, key: &str) -> Result<Room> {

@@ -249,7 +249,7 @@ impl<'a> Lowering<'a> {
             return Err(self.refuse(format!("{full}: more than four operands")));
         }
         if let (Some(Register { slot, bits }), None) = (result, second)
-            && let Some(op) = lanes::find(&compute, slot, bits, &sources)
+            && let Some(op) = lanes::find(&full, &compute, slot, bits, &sources)
         {
             return self.push(guard, Op::Lanes(op));
         }

@@ -3,6 +3,7 @@
 use crate::simt::compute::AtomicOp;
 use crate::simt::fault::{Fault, FaultKind, Result};
 use crate::simt::lower::Lowering;
+use crate::simt::lower::memory::atomic_op;
 use crate::simt::lower::names::Scope;
 use crate::simt::lower::value::Fit;
 use crate::simt::program::{
@@ -125,10 +126,10 @@ impl<'a> Lowering<'a> {
             }
             ("redux", ["sync", name, ty], [_, value, members]) => {
                 let ty = Type::parse(ty).filter(|ty| matches!(ty, Type::U32 | Type::S32 | Type::B32));
-                let op = AtomicOp::parse(name);
+                let op = atomic_op(name);
                 let (Some(op), Some(ty)) = (op, ty) else { return Err(unknown()) };
                 let takes = match op {
-                    AtomicOp::Add | AtomicOp::Min | AtomicOp::Max => ty != Type::B32,
+                    AtomicOp::Add { .. } | AtomicOp::Min | AtomicOp::Max => ty != Type::B32,
                     AtomicOp::And | AtomicOp::Or | AtomicOp::Xor => ty == Type::B32,
                     _ => false,
                 };
