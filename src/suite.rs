@@ -5,10 +5,10 @@
 //! with the remark `no power` where none of the device ever did, and a kill at any moment leaves rows
 //! that need no second thought.
 
-mod case;
+pub(crate) mod case;
 mod check;
 mod gap;
-mod observe;
+pub(crate) mod observe;
 mod row;
 #[cfg(test)]
 mod tests;

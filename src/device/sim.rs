@@ -1,8 +1,12 @@
 //! The device `sim`: plans carried out by the simulated GPU, under schedules that seeds replay.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::device::cpu::NOMINAL_SM_COUNT;
@@ -74,6 +78,19 @@ impl SimGpu {
     }
 }
 
+/// Modules that were read, by name: reading takes longer than many a launch.
+static READ: LazyLock<Mutex<HashMap<&'static str, Arc<simt::Module>>>> = LazyLock::new(Mutex::default);
+
+fn read(module: &Module) -> Result<Arc<simt::Module>> {
+    let mut known = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(read) = known.get(module.name) {
+        return Ok(Arc::clone(read));
+    }
+    let read = Arc::new(simt::Module::new(module.ptx).map_err(failed)?);
+    known.insert(module.name, Arc::clone(&read));
+    Ok(read)
+}
+
 fn failed(fault: simt::Fault) -> Error {
     Error::device(fault.to_string())
 }
@@ -135,8 +152,7 @@ impl Gpu for SimGpu {
 
     fn load_module(&self, module: &Module) -> Result<Loaded<simt::Loaded>> {
         let identity = KernelIdentity { kernel: module.hash(), cubin: String::new() };
-        let read = simt::Module::new(module.ptx).map_err(failed)?;
-        let module = Arc::new(read).load(&mut self.memory.borrow_mut()).map_err(failed)?;
+        let module = read(module)?.load(&mut self.memory.borrow_mut()).map_err(failed)?;
         Ok(Loaded { module, identity })
     }
 

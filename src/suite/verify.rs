@@ -63,6 +63,11 @@ impl Check {
         format!("{}/{}{setting} {shape} {dtype} {}", operation.name(), self.algorithm.name, input.name())
     }
 
+    /// What is checked.
+    pub fn algorithm(&self) -> &'static Algorithm {
+        self.algorithm
+    }
+
     /// How many elements it goes through.
     pub fn elements(&self) -> u64 {
         self.workload.shape.elements().unwrap_or(u64::MAX)
