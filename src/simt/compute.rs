@@ -20,6 +20,8 @@ pub mod exact;
 pub mod fast;
 pub mod float;
 pub mod integer;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use atomic::{AtomicOp, atomic};
