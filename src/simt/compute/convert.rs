@@ -151,7 +151,8 @@ pub(super) fn decode(words: &mut Words<'_>) -> Result<Compute> {
     } else if let (Some(e_to), Some(e_from)) = (element(to), element(from)) {
         let small = |ty| matches!(ty, Type::E4m3 | Type::E5m2);
         let narrows = small(e_to) && e_from == Type::F16;
-        if !narrows && !(small(e_from) && e_to == Type::F16) {
+        let widens = small(e_from) && e_to == Type::F16;
+        if !(narrows || widens) {
             return Err(words.refuse(&format!("no conversion from {from} to {to}")));
         }
         convert.kind = Kind::Packed(e_from, e_to);
@@ -235,7 +236,7 @@ impl Convert {
         }
     }
 
-    fn to_integer(&self, from: Type, to: Type, a: u64) -> u64 {
+    fn to_integer(self, from: Type, to: Type, a: u64) -> u64 {
         let source = format(from);
         let a = if self.ftz && from == Type::F32 { source.flush(a) } else { a };
         let value = match source.unpack(a) {

@@ -309,7 +309,7 @@ pub fn divide(a: Number, b: Number) -> Number {
             }
             let a = normalise(a);
             let quotient = a.significand / b.significand;
-            let inexact = a.significand % b.significand != 0;
+            let inexact = !a.significand.is_multiple_of(b.significand);
             Number::Finite(Finite {
                 negative,
                 exponent: a.exponent - b.exponent,

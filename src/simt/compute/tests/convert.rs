@@ -202,6 +202,22 @@ fn eight_bits() {
     }
 }
 
+/// Both halves of 16 bits in every pattern: the nearest number to the f64 function's value.
+#[test]
+fn approximate_functions_of_halves() {
+    for (name, function) in [("ex2.approx.f16", f64::exp2 as fn(f64) -> f64), ("tanh.approx.f16", f64::tanh)]
+    {
+        let (one, two) = (decode(name, 1), decode(&format!("{name}x2"), 1));
+        for a in 0..=0xffff {
+            let exact = function(half::f16::from_bits(a as u16).to_f64());
+            let double = Double::from_bits(exact.to_bits().into());
+            let expected = canonical::<Half>(double.convert(&mut false).value);
+            assert_eq!(one.evaluate([a, 0, 0, 0]).value, expected, "{name} {a:#x}");
+            assert_eq!(two.evaluate([a << 16 | 0x3c00, 0, 0, 0]).value >> 16, expected, "{name}x2 {a:#x}");
+        }
+    }
+}
+
 /// tf32 by the bits of an f32: the 13 lowest ones are rounded off.
 #[test]
 fn tf32() {

@@ -6,7 +6,8 @@ use crate::simt::ptx::ast::Type;
 
 #[test]
 fn fast_functions_equal_evaluate() {
-    let pairs: [(&str, fn(u32, u32) -> u32); 8] = [
+    type Case = (&'static str, fn(u32, u32) -> u32);
+    let pairs: [Case; 8] = [
         ("add.f32", fast::add_f32),
         ("sub.f32", fast::sub_f32),
         ("mul.f32", fast::mul_f32),

@@ -244,7 +244,8 @@ fn signs_and_classes() {
     agree("copysign.f64", 2, 10_000, |[a, b, ..]| {
         Double::from_bits(b.into()).copy_sign(Double::from_bits(a.into())).to_bits() as u64
     });
-    let classes: [(&str, fn(Single) -> bool); 6] = [
+    type Case = (&'static str, fn(Single) -> bool);
+    let classes: [Case; 6] = [
         ("finite", |x| x.is_finite()),
         ("infinite", |x| x.is_infinite()),
         ("number", |x| !x.is_nan()),

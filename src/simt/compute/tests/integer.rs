@@ -118,10 +118,10 @@ fn products_of_24_bits() {
     agree("mul24.hi.u32", 2, CASES, |[a, b, ..]| u64::from((unsigned(a, b) >> 16) as u32));
     agree("mul24.lo.s32", 2, CASES, |[a, b, ..]| u64::from((cut(a) * cut(b)) as u32));
     agree("mad24.hi.s32", 3, CASES, |[a, b, c, _]| {
-        u64::from(((cut(a) * cut(b) >> 16) as u32).wrapping_add(c as u32))
+        u64::from((((cut(a) * cut(b)) >> 16) as u32).wrapping_add(c as u32))
     });
     agree("mad24.hi.sat.s32", 3, CASES, |[a, b, c, _]| {
-        u64::from(((cut(a) * cut(b) >> 16) as i32).saturating_add(c as u32 as i32) as u32)
+        u64::from((((cut(a) * cut(b)) >> 16) as i32).saturating_add(c as u32 as i32) as u32)
     });
 }
 
