@@ -210,15 +210,15 @@ fn comparisons() {
         for_operands(&[Type::S32, Type::S32, Type::Pred], CASES, |[a, b, c, _]| {
             let holds = (a as i32) < b as i32;
             let results = compute.evaluate([a, b, c, 0]);
-            assert_eq!(results.value, combine(holds, c == 1).into());
-            assert_eq!(results.second, combine(!holds, c == 1).into());
+            assert_eq!(results.value, u64::from(combine(holds, c == 1)));
+            assert_eq!(results.second, u64::from(combine(!holds, c == 1)));
         });
     }
     let compute = decode("setp.gt.f16x2", 2);
     for_operands(&[Type::F16; 4], 4 * CASES, |[a, b, c, d]| {
         let greater = |a: u64, b: u64| half::f16::from_bits(a as u16) > half::f16::from_bits(b as u16);
         let results = compute.evaluate([a | c << 16, b | d << 16, 0, 0]);
-        assert_eq!((results.value, results.second), (greater(a, b).into(), greater(c, d).into()));
+        assert_eq!((results.value, results.second), (u64::from(greater(a, b)), u64::from(greater(c, d))));
     });
 }
 

@@ -269,7 +269,8 @@ fn atomic_additions() {
     }
     for_operands(&[Type::U32; 2], 10_000, |[old, a, ..]| {
         let (x, y) = (old as u32, a as u32);
-        let check = |op, ty, expected: u32| assert_eq!(atomic(op, ty, old, a, 7), expected.into(), "{op:?}");
+        let check =
+            |op, ty, expected: u32| assert_eq!(atomic(op, ty, old, a, 7), u64::from(expected), "{op:?}");
         check(AtomicOp::Add { flush: false }, Type::U32, x.wrapping_add(y));
         check(AtomicOp::Min, Type::U32, x.min(y));
         check(AtomicOp::Max, Type::S32, (x as i32).max(y as i32) as u32);

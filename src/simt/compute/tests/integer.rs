@@ -175,7 +175,7 @@ fn carries() {
         let (sum, carry) = (u128::from(a) * u128::from(b)).overflowing_add(addend);
         assert_eq!(
             (u128::from(first.value) | u128::from(second.value) << 64, second.second),
-            (sum, carry.into())
+            (sum, u64::from(carry))
         );
     });
 }
