@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::device::sim::DEFAULT_MOST_INSTRUCTIONS;
 use crate::peer::PeerName;
 use crate::workload::Profile;
 
@@ -42,7 +43,7 @@ pub enum Verb {
 /// Flags of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunFlags {
-    /// auto, cpu, cuda, cuda:N or cuda:all
+    /// auto, cpu, sim (the kernels on a simulated GPU), cuda, cuda:N or cuda:all
     #[arg(long, default_value = "auto")]
     pub device: String,
     /// How much to measure: a minute, or half an hour on two cores
@@ -51,9 +52,12 @@ pub struct RunFlags {
     /// Only what matches this regular expression over "operation/algorithm workload"
     #[arg(long, value_name = "REGEX")]
     pub filter: Option<String>,
-    /// What to change between executions: repeat, load
+    /// What to change between executions: repeat, load, schedule (on sim)
     #[arg(long, value_name = "LIST")]
     pub perturb: Option<String>,
+    /// Thread instructions that one execution may take on sim; what takes more is skipped
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MOST_INSTRUCTIONS)]
+    pub max_instructions: u64,
     /// Your own workloads in place of the built-in ones
     #[arg(long, value_name = "FILE")]
     pub workloads: Option<PathBuf>,

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::operation::{Algorithm, Target, Work};
+use crate::perturbation::Perturbation;
 use crate::poison::Poison;
 use crate::tensor::Tensor;
 use crate::workload::{Profile, Workload};
@@ -73,8 +74,34 @@ pub trait Device {
     /// The clock in MHz now, if the device tells.
     fn clock_mhz(&self) -> Option<u32>;
 
+    /// What can be changed between executions here; all of it is, unless the user asks for less.
+    fn perturbations(&self) -> &'static [Perturbation] {
+        &[Perturbation::Repeat, Perturbation::Load]
+    }
+
+    /// The simulation that this device is, if it is one: it has schedules and no time.
+    fn simulation(&self) -> Option<&dyn Simulation> {
+        None
+    }
+
     /// Whether [`Cache::Cold`] and [`Cache::Hot`] are two things here.
     fn flushes_caches(&self) -> bool;
+}
+
+/// What only a simulated device can tell and do.
+pub trait Simulation {
+    /// Later executions follow the schedule of that seed.
+    fn set_schedule(&self, seed: u64);
+
+    /// Thread instructions since the last call of this.
+    fn take_instructions(&self) -> u64;
+
+    /// About how many thread instructions one execution takes; of a block that takes more than the limit,
+    /// so far.
+    fn estimate(&self, algorithm: &Algorithm, workload: &Workload) -> u64;
+
+    /// The most that one execution may take.
+    fn most_instructions(&self) -> u64;
 }
 
 /// The most that one execution may do, so that a run ends in time.

@@ -30,7 +30,7 @@ impl Guarantee {
     /// Whether outputs must keep their bits under `perturbation`.
     pub fn covers(self, perturbation: Perturbation) -> bool {
         match perturbation {
-            Perturbation::Repeat | Perturbation::Load => self >= Self::RunToRun,
+            Perturbation::Repeat | Perturbation::Load | Perturbation::Schedule => self >= Self::RunToRun,
         }
     }
 }

@@ -15,17 +15,20 @@ pub enum Perturbation {
     Repeat,
     /// Other work competes for the device while the later executions run.
     Load,
+    /// The order in which warps, blocks and lanes run, on a simulated GPU.
+    Schedule,
 }
 
 impl Perturbation {
     /// All of them, mildest first.
-    pub const ALL: [Self; 2] = [Self::Repeat, Self::Load];
+    pub const ALL: [Self; 3] = [Self::Repeat, Self::Load, Self::Schedule];
 
     /// The name in files, flags and on the screen.
     pub fn name(self) -> &'static str {
         match self {
             Self::Repeat => "repeat",
             Self::Load => "load",
+            Self::Schedule => "schedule",
         }
     }
 
@@ -65,8 +68,9 @@ mod tests {
 
     #[test]
     fn a_list_is_parsed_and_an_unknown_entry_is_named() {
-        assert_eq!(Perturbation::parse_list("load, repeat,load").unwrap(), Perturbation::ALL);
+        let list = Perturbation::parse_list("schedule,load, repeat,load").unwrap();
+        assert_eq!(list, Perturbation::ALL);
         let error = Perturbation::parse_list("repeat,lod").unwrap_err().to_string();
-        assert!(error.contains("\"lod\"") && error.contains("repeat, load"), "{error}");
+        assert!(error.contains("\"lod\"") && error.contains("repeat, load, schedule"), "{error}");
     }
 }

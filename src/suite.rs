@@ -135,6 +135,8 @@ pub struct RunIdentity {
 struct Job<'a> {
     workload: &'a Workload,
     ways: Vec<Way<'a>>,
+    /// Ways that take too many instructions on a simulated device, and why that is so.
+    too_large: Vec<(Way<'a>, String)>,
 }
 
 /// What canaries showed: by job, way and perturbation.
@@ -190,8 +192,15 @@ impl<'a> Suite<'a> {
                 .flatten()
                 .collect();
             ways.retain(|way| missing.contains(way.name) || !is_done(workload, way));
-            if !ways.is_empty() {
-                jobs.push(Job { workload, ways });
+            let (mut fitting, mut too_large) = (Vec::new(), Vec::new());
+            for way in ways {
+                match case::reason_too_large(device, workload, &way) {
+                    Some(reason) => too_large.push((way, reason)),
+                    None => fitting.push(way),
+                }
+            }
+            if !fitting.is_empty() || !too_large.is_empty() {
+                jobs.push(Job { workload, ways: fitting, too_large });
             }
         }
         let powerful = earlier
@@ -204,7 +213,10 @@ impl<'a> Suite<'a> {
 
     /// How many workloads and distinct algorithms are still to be measured.
     pub fn size(&self) -> (usize, usize) {
-        let names = |job: &Job| job.ways.iter().map(|way| way.name).collect::<Vec<_>>();
+        let names = |job: &Job| {
+            let too_large = job.too_large.iter().map(|(way, _)| way);
+            job.ways.iter().chain(too_large).map(|way| way.name).collect::<Vec<_>>()
+        };
         let algorithms: HashSet<_> = self
             .jobs
             .iter()
@@ -279,6 +291,12 @@ impl<'a> Suite<'a> {
         canaries: &mut Canaries,
         listener: &mut dyn Listener,
     ) -> Result<()> {
+        for (way, reason) in &job.too_large {
+            self.write_unexecuted(job.workload, way, &Outcome::Skipped(reason.clone()), listener)?;
+        }
+        if job.ways.is_empty() {
+            return Ok(());
+        }
         if let Some(reason) = case::reason_to_skip(self.device, job.workload, self.options.profile) {
             return self.write_without_case(job, &Outcome::Skipped(reason), listener);
         }
@@ -383,7 +401,8 @@ impl<'a> Suite<'a> {
         participants: &mut [Participant],
         listener: &dyn Listener,
     ) -> Result<()> {
-        let Some(budget) = self.options.timing else { return Ok(()) };
+        let timing = self.options.timing.filter(|_| self.device.simulation().is_none());
+        let Some(budget) = timing else { return Ok(()) };
         let mut timed: Vec<&mut Participant> = participants.iter_mut().filter(|p| p.is_timed()).collect();
         if timed.is_empty() {
             return Ok(());
@@ -418,11 +437,20 @@ impl<'a> Suite<'a> {
     }
 
     fn write_without_case(&self, job: &Job, outcome: &Outcome, listener: &mut dyn Listener) -> Result<()> {
-        for way in &job.ways {
-            for &perturbation in &self.options.perturbations {
-                let row = self.begin_row(job.workload, way, perturbation);
-                self.write(job.workload, row, outcome, None, listener)?;
-            }
+        job.ways.iter().try_for_each(|way| self.write_unexecuted(job.workload, way, outcome, listener))
+    }
+
+    /// Rows of a way that was not executed.
+    fn write_unexecuted(
+        &self,
+        workload: &Workload,
+        way: &Way,
+        outcome: &Outcome,
+        listener: &mut dyn Listener,
+    ) -> Result<()> {
+        for &perturbation in &self.options.perturbations {
+            let row = self.begin_row(workload, way, perturbation);
+            self.write(workload, row, outcome, None, listener)?;
         }
         Ok(())
     }

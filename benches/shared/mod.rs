@@ -31,7 +31,7 @@ pub fn bench(criterion: &mut Criterion, operation: &dyn Operation, shown: &[&str
 }
 
 fn try_bench(criterion: &mut Criterion, shown: &[&str]) -> Result<()> {
-    let (selected, workloads) = (select("auto", false)?, workload::built_in()?);
+    let (selected, workloads) = (select("auto", false, u64::MAX)?, workload::built_in()?);
     for device in &selected.devices {
         for name in shown {
             let workload = workloads.iter().find(|workload| workload.name == *name);

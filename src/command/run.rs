@@ -32,9 +32,9 @@ use crate::workload::{self, Profile, Workload};
 /// # Errors
 /// Wrong flags, a device that is not there, a folder that cannot be used.
 pub fn run(flags: &RunFlags) -> Result<End> {
-    let mut options = options(flags)?;
     let workloads = workloads(flags)?;
-    let Selected { devices, remark } = select(&flags.device, flags.shared)?;
+    let Selected { devices, remark } = select(&flags.device, flags.shared, flags.max_instructions)?;
+    let mut options = options(flags, &devices)?;
     options.peers = peers(flags, &devices)?;
     // Before a folder is made: a filter that matches nothing leaves none behind.
     check_filter(&workloads, &options)?;
@@ -75,10 +75,11 @@ pub fn run(flags: &RunFlags) -> Result<End> {
     Ok(if unmet { End::NotMet } else { End::Done })
 }
 
-fn options(flags: &RunFlags) -> Result<Options> {
+fn options(flags: &RunFlags, devices: &[Box<dyn Device>]) -> Result<Options> {
     let perturbations = match &flags.perturb {
         Some(list) => Perturbation::parse_list(list)?,
-        None => Perturbation::ALL.to_vec(),
+        // Devices that are measured together are of one kind.
+        None => devices.first().map(|device| device.perturbations().to_vec()).unwrap_or_default(),
     };
     let by_profile = match flags.profile {
         Profile::Quick => 32,

@@ -20,7 +20,7 @@ use crate::suite::verify::checks;
 pub fn verify(flags: &VerifyFlags) -> Result<End> {
     let budget = duration(&flags.budget)?;
     let (part, parts) = part(&flags.part)?;
-    let selected = select(&flags.device, flags.shared)?;
+    let selected = select(&flags.device, flags.shared, u64::MAX)?;
     let [device] = &selected.devices[..] else {
         return Err(Error::input(format!(
             "--device {} names {} devices; verify one after the other, each with its own --out",

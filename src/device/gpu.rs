@@ -230,6 +230,11 @@ impl<G: Gpu> GpuDevice<G> {
         Self { timer: OnceCell::new(), modules: RefCell::default(), gpu }
     }
 
+    /// What it is a device over.
+    pub fn gpu(&self) -> &G {
+        &self.gpu
+    }
+
     /// The kernels of `module`, loaded at the first call.
     fn module(&self, module: &'static Module) -> Result<Rc<Loaded<G::Module>>> {
         let known = self.modules.borrow().iter().find(|(key, _)| std::ptr::eq(*key, module)).cloned();

@@ -1,8 +1,7 @@
 //! From `--device` to devices.
 
 use crate::device::cpu::Cpu;
-use crate::device::gpu::GpuDevice;
-use crate::device::sim::SimGpu;
+use crate::device::sim::Sim;
 use crate::device::{Device, cuda};
 use crate::error::{Error, Result};
 
@@ -14,23 +13,23 @@ pub struct Selected {
     pub remark: Option<String>,
 }
 
-/// Opens what `--device` names: `auto`, `cpu`, `cuda`, `cuda:N` or `cuda:all`. A GPU that others use
-/// is refused unless `shared`.
+/// Opens what `--device` names: `auto`, `cpu`, `sim`, `cuda`, `cuda:N` or `cuda:all`. A GPU that others
+/// use is refused unless `shared`; `sim` executes what takes at most so many thread instructions.
 ///
 /// # Errors
 /// If the name is unknown, or names a GPU that is not there or refuses.
-pub fn select(name: &str, shared: bool) -> Result<Selected> {
+pub fn select(name: &str, shared: bool, most_instructions: u64) -> Result<Selected> {
     let no_remark = |devices| Ok(Selected { devices, remark: None });
     match name {
         "auto" => auto(shared),
         "cpu" => no_remark(vec![Box::new(Cpu::new()?)]),
         "cuda" => no_remark(vec![open_cuda(0, shared)?]),
         "cuda:all" => no_remark((0..cuda_count()?).map(|n| open_cuda(n, shared)).collect::<Result<_>>()?),
-        "sim" => no_remark(vec![Box::new(GpuDevice::new(SimGpu::new()))]),
+        "sim" => no_remark(vec![Box::new(Sim::new(most_instructions))]),
         _ => match name.strip_prefix("cuda:").map(str::parse) {
             Some(Ok(ordinal)) => no_remark(vec![open_cuda(ordinal, shared)?]),
             _ => Err(Error::input(format!(
-                "unknown device \"{name}\"; use auto, cpu, cuda, cuda:N or cuda:all"
+                "unknown device \"{name}\"; use auto, cpu, sim, cuda, cuda:N or cuda:all"
             ))),
         },
     }

@@ -1,120 +1,70 @@
-//! The device `sim`: plans carried out by the simulated GPU, under schedules that seeds replay.
+//! The device `sim`: plans carried out by the simulated GPU. It has schedules, and no time.
 
+mod estimate;
+mod gpu;
 #[cfg(test)]
 mod tests;
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::rc::Rc;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use crate::device::cpu::NOMINAL_SM_COUNT;
-use crate::device::gpu::{Gpu, LaunchShape, Loaded, Properties, Stream, Value};
-use crate::device::plan::Module;
-use crate::device::{DeviceFacts, KernelIdentity};
+pub use gpu::SimGpu;
+
+use crate::device::gpu::{Gpu, GpuDevice};
+use crate::device::{Device, DeviceFacts, Limits, Load, Problem, Simulation, Staged};
 use crate::error::{Error, Result};
-use crate::simt::{self, Argument, Launch, Memory, Options, Schedule};
+use crate::operation::{Algorithm, Target};
+use crate::perturbation::Perturbation;
+use crate::simt::Schedule;
+use crate::workload::{Profile, Workload};
 
-/// A simulated GPU.
-pub struct SimGpu {
-    memory: Rc<RefCell<Memory>>,
-    properties: Properties,
-    schedule: Cell<Schedule>,
-    /// Thread instructions since the last look.
-    executed: Cell<u64>,
+/// Thread instructions that one execution may take unless told otherwise.
+pub const DEFAULT_MOST_INSTRUCTIONS: u64 = 4_000_000;
+
+/// A simulated GPU as a device.
+pub struct Sim {
+    device: GpuDevice<SimGpu>,
+    most_instructions: u64,
 }
 
-/// Memory of a simulated GPU; freed when dropped.
-pub struct Allocation {
-    memory: Rc<RefCell<Memory>>,
-    address: u64,
-    bytes: u64,
-}
-
-impl Drop for Allocation {
-    fn drop(&mut self) {
-        self.memory.borrow_mut().free(self.address);
+impl Sim {
+    /// Executes what takes at most so many thread instructions.
+    pub fn new(most_instructions: u64) -> Self {
+        Self { device: GpuDevice::new(SimGpu::new()), most_instructions }
     }
 }
 
-/// An entry of a loaded module.
-pub struct Kernel {
-    module: simt::Loaded,
-    entry: String,
-}
-
-impl Default for SimGpu {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl SimGpu {
-    /// With round-robin schedules until told otherwise.
-    pub fn new() -> Self {
-        let properties = Properties {
-            name: "simulated GPU".to_owned(),
-            sm_count: NOMINAL_SM_COUNT,
-            l2_bytes: 0,
-            compute_capability: (0, 0),
-        };
-        Self {
-            memory: Rc::default(),
-            properties,
-            schedule: Cell::new(Schedule::RoundRobin),
-            executed: Cell::new(0),
-        }
-    }
-
-    /// Launches are executed under `schedule` from now on.
-    pub fn set_schedule(&self, schedule: Schedule) {
-        self.schedule.set(schedule);
-    }
-
-    /// Thread instructions since the last call of this.
-    pub fn take_executed(&self) -> u64 {
-        self.executed.take()
-    }
-}
-
-/// Modules that were read, by name: reading takes longer than many a launch.
-static READ: LazyLock<Mutex<HashMap<&'static str, Arc<simt::Module>>>> = LazyLock::new(Mutex::default);
-
-fn read(module: &Module) -> Result<Arc<simt::Module>> {
-    let mut known = READ.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(read) = known.get(module.name) {
-        return Ok(Arc::clone(read));
-    }
-    let read = Arc::new(simt::Module::new(module.ptx).map_err(failed)?);
-    known.insert(module.name, Arc::clone(&read));
-    Ok(read)
-}
-
-fn failed(fault: simt::Fault) -> Error {
-    Error::device(fault.to_string())
-}
-
-impl Gpu for SimGpu {
-    type Memory = Allocation;
-    type Module = simt::Loaded;
-    type Kernel = Kernel;
-    type Event = ();
-
+impl Device for Sim {
     fn name(&self) -> String {
-        "sim".to_owned()
+        self.device.name()
     }
 
-    fn properties(&self) -> &Properties {
-        &self.properties
+    fn kind(&self) -> String {
+        self.device.kind()
+    }
+
+    fn target(&self) -> Target {
+        self.device.target()
+    }
+
+    /// Instructions alone limit what is executed.
+    fn limits(&self, _: Profile) -> Limits {
+        Limits { contended_elements: u64::MAX, flops: u64::MAX }
+    }
+
+    fn free_bytes(&self) -> Result<u64> {
+        self.device.gpu().free_bytes()
+    }
+
+    fn stage(&self, problem: Arc<Problem>) -> Result<Box<dyn Staged + '_>> {
+        self.device.stage(problem)
+    }
+
+    fn load(&self) -> Result<Box<dyn Load + '_>> {
+        Err(Error::device("nothing competes for a simulation"))
     }
 
     fn facts(&self) -> DeviceFacts {
-        DeviceFacts {
-            name: self.properties.name.clone(),
-            sm_count: self.properties.sm_count,
-            ..DeviceFacts::default()
-        }
+        self.device.facts()
     }
 
     fn throttled(&self) -> Option<bool> {
@@ -125,83 +75,33 @@ impl Gpu for SimGpu {
         None
     }
 
-    fn free_bytes(&self) -> Result<u64> {
-        Ok(crate::device::memory::available().unwrap_or(u64::MAX))
+    fn perturbations(&self) -> &'static [Perturbation] {
+        &[Perturbation::Repeat, Perturbation::Schedule]
     }
 
-    fn allocate(&self, bytes: u64) -> Result<Allocation> {
-        let address = self.memory.borrow_mut().allocate(bytes);
-        Ok(Allocation { memory: Rc::clone(&self.memory), address, bytes })
+    fn simulation(&self) -> Option<&dyn Simulation> {
+        Some(self)
     }
 
-    fn address(&self, memory: &Allocation) -> u64 {
-        memory.address
+    fn flushes_caches(&self) -> bool {
+        false
+    }
+}
+
+impl Simulation for Sim {
+    fn set_schedule(&self, seed: u64) {
+        self.device.gpu().set_schedule(Schedule::Random { seed });
     }
 
-    fn upload(&self, memory: &Allocation, bytes: &[u8]) -> Result<()> {
-        self.memory.borrow_mut().write(memory.address, bytes).map_err(failed)
+    fn take_instructions(&self) -> u64 {
+        self.device.gpu().take_executed()
     }
 
-    fn download(&self, memory: &Allocation, bytes: &mut [u8]) -> Result<()> {
-        self.memory.borrow().read(memory.address, bytes).map_err(failed)
+    fn estimate(&self, algorithm: &Algorithm, workload: &Workload) -> u64 {
+        estimate::instructions(algorithm, workload, &self.target(), self.most_instructions)
     }
 
-    fn fill(&self, memory: &Allocation, word: u32) -> Result<()> {
-        self.memory.borrow_mut().fill(memory.address, memory.bytes, word).map_err(failed)
-    }
-
-    fn load_module(&self, module: &Module) -> Result<Loaded<simt::Loaded>> {
-        let identity = KernelIdentity { kernel: module.hash(), cubin: String::new() };
-        let module = read(module)?.load(&mut self.memory.borrow_mut()).map_err(failed)?;
-        Ok(Loaded { module, identity })
-    }
-
-    fn kernel(&self, module: &simt::Loaded, entry: &str) -> Result<Kernel> {
-        if module.has_entry(entry) {
-            return Ok(Kernel { module: module.clone(), entry: entry.to_owned() });
-        }
-        Err(Error::device("no such entry"))
-    }
-
-    /// Launches and waits: what a simulation is asked for is done at once.
-    fn launch(&self, _: Stream, kernel: &Kernel, shape: LaunchShape, arguments: &[Value]) -> Result<()> {
-        let arguments: Vec<_> = arguments
-            .iter()
-            .map(|value| match value {
-                Value::U64(value) => Argument::U64(*value),
-                Value::U32(value) => Argument::U32(*value),
-            })
-            .collect();
-        let launch = Launch {
-            entry: &kernel.entry,
-            grid: shape.grid,
-            block: shape.block,
-            shared_bytes: shape.shared_bytes,
-            arguments: &arguments,
-        };
-        let options = Options { schedule: self.schedule.get(), ..Options::default() };
-        let executed = kernel.module.launch(&launch, &mut self.memory.borrow_mut(), &options);
-        self.executed.set(self.executed.get() + executed.map_err(failed)?.thread_instructions);
-        Ok(())
-    }
-
-    fn event(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn record(&self, _: Stream, (): &()) -> Result<()> {
-        Ok(())
-    }
-
-    fn wait(&self, (): &()) -> Result<()> {
-        Ok(())
-    }
-
-    fn elapsed(&self, (): &(), (): &()) -> Result<Duration> {
-        Err(Error::device("a simulation has no time"))
-    }
-
-    fn synchronize(&self, _: Stream) -> Result<()> {
-        Ok(())
+    fn most_instructions(&self) -> u64 {
+        self.most_instructions
     }
 }

@@ -33,6 +33,9 @@ pub fn legend(report: &Report, shown: &[Column]) -> Vec<String> {
     if is_shown(Column::Under(Perturbation::Load)) {
         entries.push("load: other work competes for the device".to_owned());
     }
+    if is_shown(Column::Under(Perturbation::Schedule)) {
+        entries.push("schedule: warps, blocks and lanes run in another drawn order".to_owned());
+    }
     if is_shown(Column::Ulp) {
         entries.push("ulp: the largest difference seen, in units in the last place".to_owned());
     }

@@ -87,6 +87,27 @@ pub fn reason_to_skip(device: &dyn Device, workload: &Workload, profile: Profile
     })
 }
 
+/// Why `way` is not executed on a simulated device: it takes too many instructions. Asked before anything is
+/// allocated.
+pub fn reason_too_large(device: &dyn Device, workload: &Workload, way: &Way) -> Option<String> {
+    let simulation = device.simulation()?;
+    let algorithm = way.algorithm;
+    let skipped_anyway = !way.dtypes().contains(&workload.dtype)
+        || workload.operation.reason_to_skip(algorithm, workload).is_some();
+    if skipped_anyway || !way.is_own() {
+        return None;
+    }
+    let most = simulation.most_instructions();
+    let estimate = simulation.estimate(algorithm, workload);
+    (estimate > most).then(|| {
+        format!(
+            "work: about {estimate} thread instructions per execution, at most {most} on {}; raise it with \
+             --max-instructions",
+            device.name()
+        )
+    })
+}
+
 /// Inputs once; every algorithm's latest outputs; one's first outputs, with reference, magnitudes and
 /// bounds; every plan's workspaces. A tenth more for what was not counted.
 fn bytes_needed(workload: &Workload, target: &Target) -> u64 {

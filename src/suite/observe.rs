@@ -13,6 +13,9 @@ use crate::suite::check::{Accuracy, Checker};
 use crate::tensor::Tensor;
 use crate::verdict::Verdict;
 
+/// The seed of the schedule that every execution follows under `repeat`, and the first one otherwise.
+pub const YARDSTICK_SEED: u64 = 0;
+
 /// What became of a row.
 #[derive(Debug, Clone)]
 pub enum Outcome {
@@ -51,6 +54,10 @@ pub struct Observation {
     pub accumulator_digest: Option<Digest>,
     /// Per output, the comparison that differed most; of no difference, zeros.
     pub worst: Vec<Divergence>,
+    /// The first execution that differed.
+    pub first_differing: Option<u64>,
+    /// Thread instructions of the first execution, on a simulated device.
+    pub instructions: Option<u64>,
     /// The worst of all distinct outputs against the reference.
     pub accuracy: Accuracy,
 }
@@ -90,6 +97,10 @@ impl Observer<'_> {
     /// # Errors
     /// Only what `stop` says.
     pub fn observe(&self, prepared: &mut dyn Prepared, perturbation: Perturbation) -> Result<Outcome> {
+        if !self.device.perturbations().contains(&perturbation) {
+            let device = self.device.name();
+            return Ok(Outcome::Skipped(format!("{perturbation} has no meaning on {device}")));
+        }
         match self.try_observe(prepared, perturbation) {
             Ok(observation) => Ok(Outcome::Observed(observation)),
             Err(Error::Interrupted) => Err(Error::Interrupted),
@@ -98,13 +109,20 @@ impl Observer<'_> {
     }
 
     fn try_observe(&self, prepared: &mut dyn Prepared, perturbation: Perturbation) -> Result<Observation> {
+        let simulation = self.device.simulation();
+        if let Some(simulation) = simulation {
+            simulation.set_schedule(YARDSTICK_SEED);
+            simulation.take_instructions();
+        }
         let first = execute(prepared, 0)?.to_vec();
+        let instructions = simulation.map(|simulation| simulation.take_instructions());
+        let mut first_differing = None;
         let mut accuracy = self.checker.check(&first).map_err(Error::Device)?;
         let (first_digests, mut worst) = self.compare(&first, &first);
         let mut seen = HashSet::from([first_digests]);
         let mut differing = 0;
         let mut load: Option<Box<dyn Load>> = match perturbation {
-            Perturbation::Repeat => None,
+            Perturbation::Repeat | Perturbation::Schedule => None,
             Perturbation::Load => Some(self.device.load()?),
         };
         for execution in 1..self.executions {
@@ -112,12 +130,16 @@ impl Observer<'_> {
             if let Some(load) = &mut load {
                 load.renew()?;
             }
+            if let (Perturbation::Schedule, Some(simulation)) = (perturbation, simulation) {
+                simulation.set_schedule(YARDSTICK_SEED + execution);
+            }
             let outputs = execute(prepared, execution)?;
             let (digests, divergences) = self.compare(&first, outputs);
             if digests == first_digests {
                 continue;
             }
             differing += 1;
+            first_differing.get_or_insert(execution);
             if seen.insert(digests) {
                 accuracy = accuracy.or_worse(self.checker.check(outputs).map_err(Error::Device)?);
             }
@@ -134,6 +156,8 @@ impl Observer<'_> {
             digest: first_digests.0,
             accumulator_digest: first_digests.1,
             worst,
+            first_differing,
+            instructions,
             accuracy,
         })
     }

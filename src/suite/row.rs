@@ -6,7 +6,7 @@ use crate::measurement::{Measurement, SCHEMA};
 use crate::operation::Work;
 use crate::perturbation::Perturbation;
 use crate::statistics::{Median, p_upper_95};
-use crate::suite::observe::{Observation, Outcome};
+use crate::suite::observe::{Observation, Outcome, YARDSTICK_SEED};
 use crate::suite::way::Way;
 use crate::tensor::Dtype;
 use crate::timing::Samples;
@@ -94,6 +94,13 @@ fn fill_observed(row: &mut Measurement, observation: &Observation) {
     row.reference_max_ulp = Some(observation.accuracy.max_ulp);
     row.reference_rel_err = observation.accuracy.relative_error;
     row.bound_coverage = Some(observation.accuracy.coverage);
+    if let (Perturbation::Schedule, Some(execution)) = (row.perturbation, observation.first_differing) {
+        let seed = YARDSTICK_SEED;
+        row.remark(&format!("schedules of seeds {seed} and {} differ", seed + execution));
+    }
+    if let Some(instructions) = observation.instructions {
+        row.remark(&format!("{instructions} thread instructions"));
+    }
     if let Some(worst) = observation.worst() {
         fill_divergence(row, worst);
     }
