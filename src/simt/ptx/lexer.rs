@@ -128,7 +128,7 @@ impl<'a> Lexer<'a> {
     fn number(&mut self) -> Token<'a> {
         let start = self.position;
         let bytes = self.text.as_bytes();
-        let prefixed = bytes[start] == b'0' && self.byte(1).is_some_and(|next| next.is_ascii_alphabetic());
+        let prefixed = bytes[start] == b'0' && self.byte(1).is_some_and(|next| b"xXbBfFdD".contains(&next));
         self.skip_while(start, |byte| byte.is_ascii_digit());
         if !prefixed {
             if self.byte(0) == Some(b'.') {

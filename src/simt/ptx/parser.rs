@@ -84,6 +84,8 @@ struct Parser<'a> {
     depth: u32,
     module: Module,
     names: HashMap<&'a str, Known>,
+    /// Indices of `.file`, with their positions in the module.
+    files: HashMap<u32, usize>,
     scopes: Scopes<'a>,
     location: Location,
     /// For each function and each of its statements, the `.loc` in force: `.file` may come after all.
@@ -103,6 +105,7 @@ impl<'a> Parser<'a> {
             depth: 0,
             module: Module::default(),
             names: HashMap::new(),
+            files: HashMap::new(),
             scopes: Scopes::default(),
             location: None,
             locations: Vec::new(),
@@ -123,14 +126,14 @@ impl<'a> Parser<'a> {
     /// Gives instructions their source lines, now that all files are known. Line 0 stands for none, and a
     /// file without a name is no fault: ptxas only warns of it.
     fn resolve_locations(&mut self) {
-        let files: HashMap<u32, _> = self.module.files.iter().cloned().collect();
         let bodies = self.module.functions.iter_mut().map(|function| &mut function.body);
         for (body, locations) in bodies.zip(&self.locations) {
             let statements = body.iter_mut().flat_map(|body| &mut body.statements);
             for (statement, location) in statements.zip(locations) {
                 if let (Statement::Instruction(instruction), Some((file, line))) = (statement, location) {
-                    let name = files.get(file).filter(|_| *line > 0);
-                    instruction.place.source = name.map(|name| (name.clone(), *line));
+                    let file = self.files.get(file).and_then(|position| self.module.files.get(*position));
+                    let file = file.filter(|_| *line > 0);
+                    instruction.place.source = file.map(|(_, name)| (name.clone(), *line));
                 }
             }
         }
@@ -164,6 +167,14 @@ impl<'a> Parser<'a> {
         let Token::Word(word) = self.token else { return Err(self.expected(what)) };
         self.advance()?;
         Ok(word)
+    }
+
+    /// A name that can be declared: neither `_` nor `WARP_SZ`.
+    fn name(&mut self, what: &str) -> Result<&'a str> {
+        if let Token::Word("_" | "WARP_SZ") = self.token {
+            return Err(self.expected(what));
+        }
+        self.word(what)
     }
 
     /// An integer literal that fits 32 bits.

@@ -26,7 +26,7 @@ impl<'a> Parser<'a> {
     pub(super) fn module_variables(&mut self, space: Space, external: bool) -> Result<()> {
         let head = self.head(space)?;
         loop {
-            let (line, written, name) = (self.line, self.token, self.word("the name of a variable")?);
+            let (line, written, name) = (self.line, self.token, self.name("the name of a variable")?);
             let duplicate = self.syntax(format!("a second declaration of {written}"));
             let variable = self.variable(head, name.to_owned(), external, line)?;
             let index = self.module.variables.len();
@@ -68,7 +68,7 @@ impl<'a> Parser<'a> {
         let (vector, ty) = self.register_type()?;
         let mut registers = Vec::new();
         loop {
-            let (line, written, name) = (self.line, self.token, self.word("the name of a register")?);
+            let (line, written, name) = (self.line, self.token, self.name("the name of a register")?);
             let duplicate = self.syntax(format!("a second declaration of {written}"));
             let (name, count) = if self.eat("<")? {
                 let count = self.natural("how many registers")?;
@@ -94,45 +94,37 @@ impl<'a> Parser<'a> {
             if !parameters.is_empty() {
                 self.expect(",")?;
             }
-            let in_register = match self.token {
-                Token::Dot("param") => false,
-                Token::Dot("reg") => true,
-                _ => return Err(self.expected("`.param` or `.reg`")),
-            };
-            self.advance()?;
-            let head = match in_register {
-                true => None,
-                false => Some(self.head(Space::Param)?),
-            };
-            let register = match in_register {
-                true => Some(self.register_type()?),
-                false => None,
-            };
-            let line = self.line;
-            let name = match prototype {
-                true => self.word("the name of a parameter, or `_`")?.to_owned(),
-                false => self.declared("the name of a parameter")?,
-            };
-            parameters.push(match (head, register) {
-                (Some(head), _) => Parameter::Memory(self.variable(head, name, false, line)?),
-                (None, Some((vector, ty))) => {
+            parameters.push(match self.token {
+                Token::Dot("param") => {
+                    self.advance()?;
+                    let head = self.head(Space::Param)?;
+                    let (line, name) = (self.line, self.parameter_name(prototype)?);
+                    Parameter::Memory(self.variable(head, name, false, line)?)
+                }
+                Token::Dot("reg") => {
+                    self.advance()?;
+                    let (vector, ty) = self.register_type()?;
+                    let (line, name) = (self.line, self.parameter_name(prototype)?);
                     Parameter::Register(Register { ty, vector, name, count: None, line })
                 }
-                (None, None) => return Err(self.expected("`.param` or `.reg`")),
+                _ => return Err(self.expected("`.param` or `.reg`")),
             });
         }
         self.expect(")")?;
         Ok(parameters)
     }
 
+    fn parameter_name(&mut self, prototype: bool) -> Result<String> {
+        match prototype {
+            true => Ok(self.word("the name of a parameter, or `_`")?.to_owned()),
+            false => self.declared("the name of a parameter"),
+        }
+    }
+
     /// Takes a name and declares it in the innermost block; gives the unique name.
     fn declared(&mut self, what: &str) -> Result<String> {
         let duplicate = self.syntax(format!("a second declaration of {}", self.token));
-        let nameless = self.expected(what);
-        let name = self.word(what)?;
-        if name == "_" {
-            return Err(nameless);
-        }
+        let name = self.name(what)?;
         self.scopes.declare(name, self.names.contains_key(name)).ok_or(duplicate)
     }
 

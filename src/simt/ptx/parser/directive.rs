@@ -124,16 +124,15 @@ impl<'a> Parser<'a> {
         while self.eat(",")? {
             self.literal_integer("a number")?;
         }
-        match self.module.files.iter().find(|(known, _)| *known == index) {
-            Some((_, known)) if **known != *name => {
-                Err(self.syntax(format!("a second name of file {index}")))
-            }
-            Some(_) => Ok(()),
-            None => {
-                self.module.files.push((index, Arc::from(name)));
-                Ok(())
-            }
+        let known = self.files.get(&index).and_then(|position| self.module.files.get(*position));
+        if known.is_some_and(|(_, known)| **known != *name) {
+            return Err(self.syntax(format!("a second name of file {index}")));
         }
+        if known.is_none() {
+            self.files.insert(index, self.module.files.len());
+            self.module.files.push((index, Arc::from(name)));
+        }
+        Ok(())
     }
 
     /// `.loc 1 92 37, function_name $L__info_string2, inlined_at 1 311 5`: the innermost place counts.

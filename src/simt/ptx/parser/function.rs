@@ -12,7 +12,7 @@ impl<'a> Parser<'a> {
         self.scopes.restart();
         self.location = None;
         let returns = if !entry && self.at("(") { self.parameters(false)? } else { Vec::new() };
-        let (line, written, name) = (self.line, self.token, self.word("the name of a function")?);
+        let (line, written, name) = (self.line, self.token, self.name("the name of a function")?);
         let duplicate = self.syntax(format!("a second definition of {written}"));
         let parameters = if self.at("(") { self.parameters(false)? } else { Vec::new() };
         let mut function = Function {

@@ -49,7 +49,10 @@ impl<'a> Parser<'a> {
                 return Ok(Operand::Nothing);
             }
             Token::Word(name) if name != "WARP_SZ" => name,
-            _ => return Ok(Operand::Literal(self.constant()?)),
+            Token::Word(_) | Token::Number(_) | Token::Mark("+" | "-" | "~" | "!" | "(") => {
+                return Ok(Operand::Literal(self.constant()?));
+            }
+            _ => return Err(self.expected("an operand")),
         };
         self.advance()?;
         let unique = self.scopes.resolve(name);
