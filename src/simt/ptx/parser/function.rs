@@ -2,7 +2,7 @@
 
 use super::instruction::rename_labels;
 use super::{DEEPEST, Known, Parser};
-use crate::simt::fault::{Fault, FaultKind, Result};
+use crate::simt::fault::Result;
 use crate::simt::ptx::ast::{Body, Function, Space};
 use crate::simt::ptx::lexer::{Token, shortened};
 
@@ -65,6 +65,10 @@ impl<'a> Parser<'a> {
                 }
                 "pragma" => self.pragma()?,
                 "loc" => self.loc()?,
+                "entry" | "func" | "visible" | "extern" | "weak" | "common" | "global" | "const"
+                | "shared" => {
+                    return Err(self.expected("`{` or `;`"));
+                }
                 _ => {
                     let what = format!("the directive `.{}` of a function", shortened(name));
                     return Err(self.unsupported(what));
@@ -82,11 +86,10 @@ impl<'a> Parser<'a> {
             if index > 0 && !self.eat(",")? {
                 break;
             }
-            let zero = self.line;
+            let zero = self.expected("a number of threads or blocks");
             *length = self.natural("a number of threads or blocks")?;
             if *length == 0 {
-                let what = "expected a number of threads or blocks, found zero";
-                return Err(Fault::at_line(FaultKind::Syntax, zero, what));
+                return Err(zero);
             }
         }
         Ok(extent)

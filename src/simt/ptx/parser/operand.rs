@@ -92,8 +92,8 @@ impl<'a> Parser<'a> {
         self.expect(open)?;
         let mut elements = Vec::new();
         while !self.at(close) {
-            if !elements.is_empty() {
-                self.expect(",")?;
+            if !elements.is_empty() && !self.eat(",")? {
+                return Err(self.expected(&format!("`,` or `{close}`")));
             }
             elements.push(element(self)?);
         }

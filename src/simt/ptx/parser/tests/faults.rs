@@ -72,13 +72,14 @@ fn modules_and_functions() {
         (".entry k(.u32 a)", "PTX line 4: expected `.param` or `.reg`, found `.u32`"),
         (".entry k(.param .u32)", "PTX line 4: expected the name of a parameter, found `)`"),
         (".entry k(.param .u32 _)", "PTX line 4: expected the name of a parameter, found `_`"),
-        (".entry k() .maxntid 0 {}", "PTX line 4: expected a number of threads or blocks, found zero"),
+        (".entry k() .maxntid 0 {}", "PTX line 4: expected a number of threads or blocks, found `0`"),
         (
             ".entry k() .maxntid 99999999999 {}",
             "PTX line 4: expected a number of threads or blocks, found `99999999999`, which is too large",
         ),
         (".entry k() .reqntid 1,1,1,1 {}", "PTX line 4: expected `{`, found `,`"),
         (".entry k()\n{\nret;", "PTX line 6: expected `}` of the body of line 5, found the end of the text"),
+        (".func f()\n.visible .func f();", "PTX line 5: expected `{` or `;`, found `.visible`"),
         (".entry k() {} }", "PTX line 4: expected a directive, found `}`"),
     ] {
         assert_eq!(fault(text).to_string(), message, "{text}");
@@ -94,7 +95,7 @@ fn statements() {
         ("add.s32 %r1,, %r3;", "PTX line 5: expected an operand, found `,`"),
         ("add.s32 %r1, ;", "PTX line 5: expected an operand, found `;`"),
         ("mov.u64 %rd1, x-4;", "PTX line 5: expected `,` or `;`, found `-`"),
-        ("ld.u32 %r1, [%rd1-4];", "PTX line 5: expected `,`, found `-`"),
+        ("ld.u32 %r1, [%rd1-4];", "PTX line 5: expected `,` or `]`, found `-`"),
         ("ld.u32 %r1, [];", "PTX line 5: expected an address, found `[]`"),
         ("ld.u32 %r1, [1.5];", "PTX line 5: an address is a register, variable or number, plus a number"),
         (
@@ -103,7 +104,7 @@ fn statements() {
         ),
         ("ld.u32 %r1, [%rd1+%rd2];", "PTX line 5: expected a number, found `%rd2`"),
         ("ld.u32 %r1, [x[1]];", "PTX line 5: an address is a register, variable or number, plus a number"),
-        ("ld.u32 %r1, [%rd1;", "PTX line 5: expected `,`, found `;`"),
+        ("ld.u32 %r1, [%rd1;", "PTX line 5: expected `,` or `]`, found `;`"),
         ("mov.b64 {}, %rd1;", "PTX line 5: expected an operand, found `{}`"),
         ("mov.b64 {{a}}, b;", "PTX line 5: expected an operand, found `{`"),
         ("setp p|3, a, b;", "PTX line 5: expected a name or `_` behind `|`"),
