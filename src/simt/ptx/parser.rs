@@ -1,5 +1,5 @@
-//! From PTX text to its syntax tree. One pass and one token ahead: PTX's grammar (PTX ISA, chapters 4 to
-//! 11) needs no more, and a fault then always stands at the token that does not fit.
+//! From PTX text to its syntax tree. One pass and one token ahead (two behind `!`): PTX's grammar (PTX ISA,
+//! chapters 4 to 11) needs no more, and a fault then always stands at the token that does not fit.
 
 mod declaration;
 mod directive;

@@ -235,7 +235,7 @@ impl<'a> Parser<'a> {
         let mut initial = Vec::new();
         if self.at("=") {
             if !matches!(space, Space::Global | Space::Const) || external {
-                return Err(self.syntax("initial values, which only `.global` and `.const` variables have"));
+                return Err(self.syntax("initial values, which only `.global` and `.const` definitions have"));
             }
             self.advance()?;
             let (values, rows) = self.initial(ty, &shape)?;

@@ -258,9 +258,7 @@ fn compared<T: PartialOrd>(operator: &str, left: T, right: T) -> bool {
 /// The value of a literal; `None` if it is none, or fits no 64 bits.
 fn number(text: &str) -> Option<Value> {
     let radix = |radix: u32, digits: &str, suffixed: bool| {
-        // `from_str_radix` would take a sign.
-        let plain = digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let value = plain.then(|| u64::from_str_radix(digits, radix).ok())??;
+        let value = u64::from_str_radix(digits, radix).ok()?;
         Some(match i64::try_from(value) {
             Ok(value) if !suffixed => Value::Signed(value),
             _ => Value::Unsigned(value),

@@ -13,15 +13,16 @@ impl<'a> Parser<'a> {
         if !self.eat(":")? {
             return self.instruction(None, word, line);
         }
-        let shadows = self.scopes.depth() > 1 && self.scopes.sees(word);
-        let unique = self.scopes.declare_label(word, line).filter(|_| !shadows);
-        let name = unique.ok_or_else(|| {
-            Fault::at_line(
-                FaultKind::Syntax,
-                line,
-                format!("the label `{}` is declared already", shortened(word)),
-            )
-        })?;
+        // Operands in front of the label may have been resolved to the variable.
+        if self.scopes.depth() > 1 && self.scopes.sees(word) {
+            let what =
+                format!("the label `{}` in a block that sees a variable of that name", shortened(word));
+            return Err(Fault::at_line(FaultKind::Unsupported, line, what));
+        }
+        let Some(name) = self.scopes.declare_label(word, line) else {
+            let what = format!("the label `{}` is declared already", shortened(word));
+            return Err(Fault::at_line(FaultKind::Syntax, line, what));
+        };
         match self.token {
             Token::Dot("branchtargets" | "calltargets") => {
                 self.advance()?;

@@ -77,7 +77,7 @@ fn head() {
 #[test]
 fn guards_modifiers_and_places() {
     let body = body(
-        "\n@%p1 bra L;\n@ ! p2 ld.global.L1::no_allocate.L2::cache_hint.v2.f32 {%f1, %f2}, [%rd1], %rd2;\n\
+        "/* a\n*/@%p1 bra L;\n@ ! p2 ld.global.L1::no_allocate.L2::cache_hint.v2.f32 {%f1, %f2}, [%rd1], %rd2;\n\
          L: ret; cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [a], [b], 16, [c];\n\
          tex.2d.v4.f32.f32 {a, b, c, d}, [t, {x, y}]; mma.m16n8k16; bar .sync 0;;",
     );
@@ -111,6 +111,8 @@ fn source_lines_with_files_named_behind() {
 \tret;
 \t.loc 9 1 1
 \tret;
+\t.loc 1 5 1
+\tret;
 }
 .entry next() { ret; }
 .file 1 \"kernels/a.cu\"
@@ -133,6 +135,7 @@ fn source_lines_with_files_named_behind() {
         source("kernels/a.cu", 93),
         None,
         None,
+        source("kernels/a.cu", 5),
     ];
     for (index, expected) in expected.into_iter().enumerate() {
         assert_eq!(place(0, index), expected, "{index}");

@@ -16,7 +16,7 @@ fn value(expression: &str) -> Literal {
 
 #[test]
 fn integers_as_ptxas_computes_them() {
-    let expected: [(&str, u64); 59] = [
+    let expected: [(&str, u64); 61] = [
         ("0", 0),
         ("300", 300),
         ("-1 / 2U", 0x7fff_ffff_ffff_ffff),
@@ -44,7 +44,9 @@ fn integers_as_ptxas_computes_them() {
         ("1==1==1", 1),
         ("2<3<4", 1),
         ("2&&3", 1),
+        ("2&&0", 0),
         ("0||0", 0),
+        ("0||2", 1),
         ("1|2^3&1", 3),
         ("010", 8),
         ("0b11", 3),

@@ -66,7 +66,11 @@ fn modules_and_functions() {
         (".global .u64 x = y-4;", "PTX line 4: expected `;`, found `-`"),
         (
             ".shared .u32 x = 5;",
-            "PTX line 4: initial values, which only `.global` and `.const` variables have",
+            "PTX line 4: initial values, which only `.global` and `.const` definitions have",
+        ),
+        (
+            ".extern .global .u32 x = 5;",
+            "PTX line 4: initial values, which only `.global` and `.const` definitions have",
         ),
         (".entry (", "PTX line 4: expected the name of a function, found `(`"),
         (".entry k(.u32 a)", "PTX line 4: expected `.param` or `.reg`, found `.u32`"),

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{body, body_fault, fault, instructions, module, name};
+use super::{assert_unsupported, body, body_fault, fault, instructions, module, name};
 use crate::simt::fault::FaultKind;
 use crate::simt::ptx::ast::{Operand, Statement};
 
@@ -95,13 +95,16 @@ fn duplicates_are_refused() {
         ("L: L:", "the label `L` is declared already"),
         (".reg .b32 x; x:", "the label `x` is declared already"),
         ("x: .reg .b32 x;", "a second declaration of `x`"),
-        (".reg .b32 x; { x: }", "the label `x` is declared already"),
         (".reg .b32 L<4>; L3: ", "the label `L3` is declared already"),
         ("L3: .reg .b32 L<4>;", "a second declaration of `L`"),
     ] {
         let fault = body_fault(statements);
         assert_eq!((fault.kind, fault.what.as_str()), (FaultKind::Syntax, what), "{statements}");
     }
+    assert_unsupported(
+        &body_fault(".reg .b32 x; { x: }"),
+        "the label `x` in a block that sees a variable of that name",
+    );
     for statements in [
         ".reg .b32 %r<3>; .reg .b32 %r3;",
         ".reg .b32 %r3; .reg .b32 %r<3>;",
