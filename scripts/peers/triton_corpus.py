@@ -380,7 +380,7 @@ CASES = [
     lambda: matmul("matmul_e4m3", 89, "e4m3", "f32", tl.float32, absolute=0.05),
     lambda: matmul_whole("matmul_pipelined", 80, stages=3),
     lambda: matmul_whole("matmul_hopper", 90, stages=3),
-    lambda: matmul_whole("matmul_wgmma", 90, size=(64, 64, 128), tiles=(64, 64, 64), refused="wgmma"),
+    lambda: matmul_whole("matmul_wgmma", 90, size=(64, 64, 128), tiles=(64, 64, 64), refused=["wgmma", "fence.proxy"]),
     attention, atomic_sum, atomic_scatter, locked_sum, reduce_rows, scan, segments, sort_and_count, random_bits,
     integers,
 ]

@@ -1,0 +1,306 @@
+//! PTX that Triton compiled (`scripts/peers/triton_corpus.py`, which also says what the files mean): every
+//! kernel computes what numpy says it does, under several schedules. Outputs that no other block adds to
+//! must not depend on the schedule in a single bit.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use half::{bf16, f16};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use samebits::simt::{Argument, FaultKind, Launch, Memory, Module, Options, Schedule};
+
+/// A kernel with its launch, or with the instruction that is refused.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Case {
+    Executed {
+        ptx: String,
+        sha256: String,
+        entry: String,
+        grid: [u32; 3],
+        block: [u32; 3],
+        shared_bytes: u32,
+        arguments: Vec<Parameter>,
+    },
+    Refused {
+        ptx: String,
+        sha256: String,
+        /// What the first refused instruction may be.
+        refused: Vec<String>,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Parameter {
+    Scalar {
+        scalar: Dtype,
+        value: f64,
+    },
+    Output {
+        buffer: Dtype,
+        length: usize,
+        fill: Option<Fill>,
+        expected: Vec<f64>,
+        absolute: f64,
+        relative: f64,
+    },
+    Input {
+        buffer: Dtype,
+        length: usize,
+        fill: Fill,
+    },
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
+#[serde(rename_all = "lowercase")]
+enum Dtype {
+    F16,
+    Bf16,
+    F32,
+    F64,
+    S8,
+    S32,
+    S64,
+    E4m3,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Fill {
+    Formula { seed: u64, modulus: u64, divisor: u64, offset: f64 },
+    Codes { codes: Vec<u8>, seed: u64 },
+    Values { values: Vec<f64> },
+    Zero { zero: bool },
+}
+
+impl Dtype {
+    fn is_integer(self) -> bool {
+        matches!(self, Self::S8 | Self::S32 | Self::S64)
+    }
+
+    fn width(self) -> usize {
+        match self {
+            Self::S8 | Self::E4m3 => 1,
+            Self::F16 | Self::Bf16 => 2,
+            Self::F32 | Self::S32 => 4,
+            Self::F64 | Self::S64 => 8,
+        }
+    }
+
+    /// The bytes of a value that the type holds exactly.
+    fn bytes(self, value: f64) -> Vec<u8> {
+        let bytes = match self {
+            Self::F16 => f16::from_f64(value).to_le_bytes().to_vec(),
+            Self::Bf16 => bf16::from_f64(value).to_le_bytes().to_vec(),
+            Self::F32 => (value as f32).to_le_bytes().to_vec(),
+            Self::F64 => value.to_le_bytes().to_vec(),
+            Self::S8 => (value as i8).to_le_bytes().to_vec(),
+            Self::S32 => (value as i32).to_le_bytes().to_vec(),
+            Self::S64 => (value as i64).to_le_bytes().to_vec(),
+            Self::E4m3 => panic!("e4m3 comes as codes"),
+        };
+        assert_eq!(self.value(&bytes), value, "{self:?} does not hold {value}");
+        bytes
+    }
+
+    fn value(self, bytes: &[u8]) -> f64 {
+        match self {
+            Self::F16 => f16::from_le_bytes(bytes.try_into().unwrap()).to_f64(),
+            Self::Bf16 => bf16::from_le_bytes(bytes.try_into().unwrap()).to_f64(),
+            Self::F32 => f32::from_le_bytes(bytes.try_into().unwrap()).into(),
+            Self::F64 => f64::from_le_bytes(bytes.try_into().unwrap()),
+            Self::S8 => i8::from_le_bytes(bytes.try_into().unwrap()).into(),
+            Self::S32 => i32::from_le_bytes(bytes.try_into().unwrap()).into(),
+            Self::S64 => i64::from_le_bytes(bytes.try_into().unwrap()) as f64,
+            Self::E4m3 => panic!("no kernel writes e4m3"),
+        }
+    }
+}
+
+impl Fill {
+    fn bytes(&self, dtype: Dtype, length: usize) -> Vec<u8> {
+        let hash = |i: usize, seed: u64| ((i as u64 + seed).wrapping_mul(2_654_435_761) & 0xffff_ffff) >> 8;
+        match self {
+            Self::Formula { seed, modulus, divisor, offset } => {
+                let element = |i| {
+                    let draw = hash(i, *seed) % modulus;
+                    let scaled = if dtype.is_integer() {
+                        (draw / divisor) as f64
+                    } else {
+                        draw as f64 / *divisor as f64
+                    };
+                    dtype.bytes(scaled - offset)
+                };
+                (0..length).flat_map(element).collect()
+            }
+            Self::Codes { codes, seed } => {
+                (0..length).map(|i| codes[(hash(i, *seed) % codes.len() as u64) as usize]).collect()
+            }
+            Self::Values { values } => {
+                assert_eq!(values.len(), length);
+                values.iter().flat_map(|value| dtype.bytes(*value)).collect()
+            }
+            Self::Zero { zero } => {
+                assert!(zero);
+                vec![0; length * dtype.width()]
+            }
+        }
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simt/triton")
+}
+
+/// The case of that name, and its PTX, which must be what the script wrote.
+fn read(name: &str) -> (Case, String) {
+    let text = fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
+    let case: Case = serde_json::from_str(&text).unwrap();
+    let (Case::Executed { ptx, sha256, .. } | Case::Refused { ptx, sha256, .. }) = &case;
+    let ptx = fs::read_to_string(folder().join(ptx)).unwrap();
+    let digest: String = Sha256::digest(ptx.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(digest, *sha256, "{name}.ptx is not the one that {name}.json describes");
+    (case, ptx)
+}
+
+/// Executes a kernel once; the outputs' bytes in order.
+fn execute(module: &Arc<Module>, case: &Case, schedule: Schedule) -> samebits::simt::Result<Vec<Vec<u8>>> {
+    let Case::Executed { entry, grid, block, shared_bytes, arguments, .. } = case else {
+        panic!("the case is one to refuse");
+    };
+    let mut memory = Memory::new();
+    let loaded = module.load(&mut memory)?;
+    let mut outputs = Vec::new();
+    let mut values = Vec::new();
+    for parameter in arguments {
+        let (dtype, length, fill) = match parameter {
+            Parameter::Scalar { scalar, value } => {
+                values.push(match scalar {
+                    Dtype::F32 => Argument::F32(*value as f32),
+                    Dtype::S32 => Argument::U32(*value as i32 as u32),
+                    Dtype::S64 => Argument::U64(*value as i64 as u64),
+                    other => panic!("no kernel has a scalar of {other:?}"),
+                });
+                continue;
+            }
+            Parameter::Output { buffer, length, fill, .. } => (*buffer, *length, fill.as_ref()),
+            Parameter::Input { buffer, length, fill } => (*buffer, *length, Some(fill)),
+        };
+        let bytes = length * dtype.width();
+        let address = memory.allocate(bytes as u64);
+        if let Some(fill) = fill {
+            memory.write(address, &fill.bytes(dtype, length))?;
+        }
+        if matches!(parameter, Parameter::Output { .. }) {
+            outputs.push((address, bytes));
+        }
+        values.push(Argument::U64(address));
+    }
+    let launch =
+        Launch { entry, grid: *grid, block: *block, shared_bytes: *shared_bytes, arguments: &values };
+    loaded.launch(&launch, &mut memory, &Options { schedule, ..Options::default() })?;
+    outputs
+        .into_iter()
+        .map(|(address, bytes)| {
+            let mut read = vec![0; bytes];
+            memory.read(address, &mut read).map(|()| read)
+        })
+        .collect()
+}
+
+/// Checks a kernel against what numpy says, under round-robin and seeded schedules.
+fn check(name: &str) {
+    let (case, ptx) = read(name);
+    let arguments = match &case {
+        Case::Executed { arguments, .. } => arguments,
+        Case::Refused { refused, .. } => return check_refused(&ptx, refused),
+    };
+    let module = Arc::new(Module::new(&ptx).unwrap_or_else(|fault| panic!("{name}: {fault}")));
+    let schedules =
+        std::iter::once(Schedule::RoundRobin).chain((1..=4).map(|seed| Schedule::Random { seed }));
+    let mut first: Option<Vec<Vec<u8>>> = None;
+    for schedule in schedules {
+        let outputs = execute(&module, &case, schedule)
+            .unwrap_or_else(|fault| panic!("{name} under {schedule:?}: {fault}"));
+        let first = first.get_or_insert_with(|| outputs.clone());
+        let mut compared = outputs.iter().zip(first);
+        for parameter in arguments {
+            let Parameter::Output { buffer, fill, expected, absolute, relative, .. } = parameter else {
+                continue;
+            };
+            let (output, first) = compared.next().unwrap();
+            assert_eq!(output.len(), expected.len() * buffer.width());
+            for (i, (bytes, expected)) in output.chunks(buffer.width()).zip(expected).enumerate() {
+                let value = buffer.value(bytes);
+                let right = (value - expected).abs() <= absolute + relative * expected.abs();
+                assert!(right, "{name} under {schedule:?}, element {i}: {value}, expected {expected}");
+            }
+            // What was filled before is added to by several blocks; floating-point sums follow their order.
+            if fill.is_none() || buffer.is_integer() {
+                assert_eq!(output, first, "{name} depends on the schedule, {schedule:?}");
+            }
+        }
+        assert!(compared.next().is_none());
+    }
+}
+
+fn check_refused(ptx: &str, instructions: &[String]) {
+    let fault = Module::new(ptx).map(drop).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unsupported, "{fault}");
+    assert!(instructions.iter().any(|name| fault.what.contains(name)), "{fault}");
+    assert!(fault.place.is_some_and(|place| place.source.is_some()), "the source line is known");
+}
+
+macro_rules! kernels {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            check(stringify!($name));
+        })*
+
+        /// Every file of the folder is one of the kernels above.
+        #[test]
+        fn all_files_are_tested() {
+            let known = [$(stringify!($name)),*];
+            for entry in fs::read_dir(folder()).unwrap() {
+                let path = entry.unwrap().path();
+                let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+                assert!(known.contains(&stem.as_str()), "{stem} is in the folder and in no test");
+            }
+        }
+    };
+}
+
+kernels! {
+    atomic_scatter
+    atomic_sum
+    attention
+    convert
+    functions
+    half_arithmetic
+    integers
+    layer_norm
+    locked_sum
+    matmul_bf16
+    matmul_e4m3
+    matmul_f16
+    matmul_f16_sum
+    matmul_f16_turing
+    matmul_f64
+    matmul_hopper
+    matmul_pipelined
+    matmul_s8
+    matmul_tf32
+    matmul_wgmma
+    random_bits
+    reduce_rows
+    scan
+    segments
+    softmax
+    sort_and_count
+    vector_add
+}
