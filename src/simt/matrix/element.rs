@@ -84,6 +84,11 @@ impl Element {
         }
     }
 
+    /// Fraction bits of a floating-point type.
+    pub(super) fn fraction_bits(self) -> i32 {
+        self.format().0 as i32
+    }
+
     /// Fraction bits, exponent bits.
     fn format(self) -> (u32, u32) {
         match self {
@@ -100,7 +105,7 @@ impl Element {
     pub(super) fn unpack(self, bits: u64) -> Number {
         let bits = if self == Self::Tf32 { (bits & 0xffff_ffff) >> 13 } else { bits };
         let (fraction_bits, exponent_bits) = self.format();
-        let fraction = (bits & ((1 << fraction_bits) - 1)) as i64;
+        let fraction = (bits & ((1 << fraction_bits) - 1)) as i32;
         let largest = (1i32 << exponent_bits) - 1;
         let field = (bits >> fraction_bits) as i32 & largest;
         let bias = largest >> 1;
@@ -118,8 +123,7 @@ impl Element {
             negative,
             special,
             significand: if negative { -magnitude } else { magnitude },
-            exponent: field.max(1) - bias,
-            fraction_bits: fraction_bits as i32,
+            exponent: if magnitude == 0 { Number::OF_ZERO } else { field.max(1) - bias },
         }
     }
 }
@@ -132,14 +136,18 @@ pub(super) enum Special {
     Nan,
 }
 
-/// A floating-point number: `significand · 2^(exponent − fraction_bits)`.
+/// A floating-point number: `significand · 2^(exponent − fraction bits of its type)`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Number {
     pub(super) negative: bool,
     pub(super) special: Special,
-    /// Signed, as an integer.
-    pub(super) significand: i64,
-    /// Of the leading place: that of a subnormal, and of zero, is the smallest normal one.
+    /// Signed, of at most 24 bits.
+    pub(super) significand: i32,
+    /// Of the leading place; that of a subnormal is the smallest normal one.
     pub(super) exponent: i32,
-    pub(super) fraction_bits: i32,
+}
+
+impl Number {
+    /// The exponent of zero: so low that a product with it is below every other number.
+    const OF_ZERO: i32 = -2000;
 }

@@ -107,14 +107,14 @@ impl Mma {
     }
 
     fn floats(&self, a: &[Fragment], b: &[Fragment], c: &[Fragment]) -> Vec<u64> {
-        let model = Model::of(self.a.element);
+        let model = Model::of(self.a.element, self.b.element);
         let unpack = |operand: &Operand, fragments: &[Fragment]| -> Vec<Number> {
             operand.all(fragments).map(|bits| operand.element.unpack(bits)).collect()
         };
         let (a, b) = (unpack(&self.a, a), unpack(&self.b, b));
         let finite = a.iter().chain(&b).all(|number| number.special == Special::None);
         let c: Vec<u64> = self.c.all(c).collect();
-        self.each(&a, &b, &c, |a, b, c| model.dot(a, b, self.c.element.unpack(c), self.d.element, finite))
+        self.each(&a, &b, &c, |a, b, c| model.dot(a, b, (c, self.c.element), self.d.element, finite))
     }
 
     fn doubles(&self, a: &[Fragment], b: &[Fragment], c: &[Fragment]) -> Vec<u64> {

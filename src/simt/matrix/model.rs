@@ -26,30 +26,44 @@ pub(super) struct Model {
     kept: i32,
     /// Fraction bits of an f32 result.
     fraction: i32,
+    /// Fraction bits of a product.
+    product: i32,
 }
 
+/// The exponent with which a zero counts.
+const OF_ZERO: i32 = -126;
+
 impl Model {
-    /// Those for factors of that type.
-    pub(super) fn of(factor: Element) -> Self {
-        match factor {
-            Element::E4m3 | Element::E5m2 => Self { block: 16, kept: 13, fraction: 13 },
-            Element::Tf32 => Self { block: 4, kept: 24, fraction: 23 },
-            _ => Self { block: 8, kept: 24, fraction: 23 },
+    /// Those for factors of those types.
+    pub(super) fn of(a: Element, b: Element) -> Self {
+        let product = a.fraction_bits() + b.fraction_bits();
+        match a {
+            Element::E4m3 | Element::E5m2 => Self { block: 16, kept: 13, fraction: 13, product },
+            Element::Tf32 => Self { block: 4, kept: 24, fraction: 23, product },
+            _ => Self { block: 8, kept: 24, fraction: 23, product },
         }
     }
 
-    /// The bits of a·b + c in the type `d`: one row of A, one column of B, and the bits of c in the type
-    /// `c`. `finite` says that all of a and b are.
-    pub(super) fn dot(self, a: &[Number], b: &[Number], c: Number, d: Element, finite: bool) -> u64 {
+    /// The bits in the type `d` of a·b + c: one row of A, one column of B, and the bits of c in the type `c`.
+    /// `finite` says that all of a and b are.
+    pub(super) fn dot(
+        self,
+        a: &[Number],
+        b: &[Number],
+        (c, c_type): (u64, Element),
+        d: Element,
+        finite: bool,
+    ) -> u64 {
+        let c = c_type.unpack(c);
         let special = if finite && c.special == Special::None { None } else { special(a, b, c) };
         if let Some(special) = special {
             return special.bits(d);
         }
-        let mut sum = c;
+        let (mut sum, mut fraction_bits) = (c, c_type.fraction_bits());
         let mut bits = 0;
         for (a, b) in a.chunks(self.block).zip(b.chunks(self.block)) {
-            bits = self.fused(a, b, sum, d);
-            sum = d.unpack(bits);
+            bits = self.fused(a, b, (sum, fraction_bits), d);
+            (sum, fraction_bits) = (d.unpack(bits), d.fraction_bits());
             // An overflow stays: what is finite cannot bring it back.
             if sum.special != Special::None {
                 break;
@@ -59,34 +73,26 @@ impl Model {
     }
 
     /// One block.
-    fn fused(self, a: &[Number], b: &[Number], c: Number, d: Element) -> u64 {
-        const ZERO: i32 = -126;
-        let exponent_of = |significand: i64, exponent| if significand == 0 { ZERO } else { exponent };
-        let mut largest = exponent_of(c.significand, c.exponent);
-        for (a, b) in a.iter().zip(b) {
-            largest = largest.max(exponent_of(a.significand * b.significand, a.exponent + b.exponent));
-        }
-        // Of a fixed-point sum whose last place is 2^(largest − kept).
-        let aligned = |significand: i64, exponent: i32, fraction_bits: i32| {
-            let shift = exponent - largest + self.kept - fraction_bits;
-            if shift >= 0 {
-                significand << shift
-            } else {
-                // A division, not a shift: toward zero. A significand has at most 24 bits.
-                significand / (1i64 << shift.unsigned_abs().min(40))
-            }
-        };
-        let mut sum = match c.significand {
-            0 => 0,
-            significand => aligned(significand, c.exponent, c.fraction_bits),
-        };
-        for (a, b) in a.iter().zip(b) {
+    fn fused(self, a: &[Number], b: &[Number], (c, fraction_bits): (Number, i32), d: Element) -> u64 {
+        let exponents = a.iter().zip(b).map(|(a, b)| a.exponent + b.exponent);
+        let largest = exponents.fold(c.exponent.max(OF_ZERO), i32::max);
+        // In units of 2^(largest − kept). A product has at most 22 bits and 4 more of these, or fewer and
+        // more: at most 26 in all, and 17 summands at most 31.
+        let products = a.iter().zip(b).map(|(a, b)| {
             let product = a.significand * b.significand;
-            if product != 0 {
-                sum += aligned(product, a.exponent + b.exponent, a.fraction_bits + b.fraction_bits);
-            }
-        }
-        // Exact: a sum has fewer than 34 bits, and `largest` is in −126 ..= 255.
+            let below = (largest - a.exponent - b.exponent).min(31);
+            let magnitude = (product.abs() << (self.kept - self.product)) >> below;
+            if product < 0 { -magnitude } else { magnitude }
+        });
+        let products: i32 = products.sum();
+        let shift = c.exponent - largest + self.kept - fraction_bits;
+        let magnitude = i64::from(c.significand.abs());
+        let c = match u32::try_from(shift) {
+            Ok(left) => magnitude << left,
+            Err(_) => magnitude >> shift.unsigned_abs().min(31),
+        } * i64::from(c.significand.signum());
+        let sum = c + i64::from(products);
+        // Exact: a sum has at most 32 bits, and `largest` is in −126 ..= 255.
         let value = sum as f64 * power_of_two(largest - self.kept);
         if d == Element::F16 { to_f16(value) } else { to_f32(value, self.fraction) }
     }
@@ -151,10 +157,13 @@ fn to_f32(value: f64, fraction: i32) -> u64 {
     if exponent >= 128 {
         return Outcome::Infinite { negative: value < 0.0 }.bits(Element::F32);
     }
-    let last_place = power_of_two(exponent.max(-126) - fraction);
-    let cut = (value / last_place).trunc() * last_place;
-    // Exact: `cut` has no more bits than an f32. The sign of what was cut to zero is the value's.
-    u64::from((cut as f32).to_bits())
+    // An f64 has 52 fraction bits; a subnormal f32 has fewer than a normal one. What is cut to zero keeps its
+    // sign.
+    let dropped = (52 - fraction + (-126 - exponent).max(0)).min(52 + 1);
+    let magnitude = value.to_bits() & !(1 << 63);
+    let kept = if dropped > 52 { 0 } else { magnitude >> dropped << dropped };
+    // Exact: no more bits than an f32 has.
+    u64::from((f64::from_bits(kept).copysign(value) as f32).to_bits())
 }
 
 /// To nearest, ties to even, to an f16.
