@@ -6,6 +6,7 @@ mod barrier;
 mod copies;
 mod exchange;
 mod grid;
+mod matrix;
 mod step;
 mod warp;
 

@@ -2,6 +2,7 @@
 //! they are called. What is not executed exactly is refused here, before anything runs.
 
 mod control;
+mod matrix;
 mod memory;
 mod names;
 mod value;
@@ -152,6 +153,7 @@ impl<'a> Lowering<'a> {
             "ld" | "ldu" | "st" | "atom" | "red" | "cp" | "cvta" | "isspacep" | "membar" | "fence"
             | "prefetch" | "prefetchu" => self.memory(guard, instruction, scope),
             "nanosleep" | "pmevent" => self.push(guard, Op::Nothing),
+            "mma" | "wmma" | "ldmatrix" | "stmatrix" | "movmatrix" => self.matrix(guard, instruction, scope),
             "mov" => self.mov(guard, instruction, scope),
             opcode if crate::simt::compute::is_compute(opcode) => self.compute(guard, instruction, scope),
             _ => Err(self.refuse(format!("{}: this instruction is not executed", instruction.full_name()))),

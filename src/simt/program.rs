@@ -3,6 +3,7 @@
 
 use crate::simt::compute::{AtomicOp, Compute};
 use crate::simt::lanes::LaneFn;
+use crate::simt::matrix::{MatrixMove, Mma, WmmaAccess};
 use crate::simt::ptx::ast::{Place, Space, Type};
 
 /// An entry, ready to be launched.
@@ -197,6 +198,8 @@ pub enum Op {
     WarpBarrier(Slot),
     /// Exchanges values between lanes.
     Exchange(Box<Exchange>),
+    /// A matrix instruction.
+    Matrix(Box<MatrixOp>),
     /// Whether an address lies in a state space.
     IsSpace {
         /// A predicate.
@@ -406,6 +409,24 @@ pub enum ExchangeKind {
     },
     /// `elect`.
     Elect,
+}
+
+/// A matrix instruction with its operands; `None` is a result that goes nowhere.
+#[allow(missing_docs, reason = "the operands' usual names")]
+#[derive(Debug, Clone)]
+pub enum MatrixOp {
+    /// `mma`, `wmma.mma`.
+    Product { mma: Box<Mma>, a: Vec<Slot>, b: Vec<Slot>, c: Vec<Slot>, d: Vec<Option<Slot>> },
+    /// `wmma.load`.
+    LoadTile { access: WmmaAccess, address: Address, stride: Option<Slot>, to: Vec<Option<Slot>> },
+    /// `wmma.store`.
+    StoreTile { access: WmmaAccess, address: Address, stride: Option<Slot>, from: Vec<Slot> },
+    /// `ldmatrix`.
+    LoadRows { moved: MatrixMove, address: Address, to: Vec<Option<Slot>> },
+    /// `stmatrix`.
+    StoreRows { moved: MatrixMove, address: Address, from: Vec<Slot> },
+    /// `movmatrix`.
+    Transpose { moved: MatrixMove, from: Vec<Slot>, to: Vec<Option<Slot>> },
 }
 
 /// Which way `shfl` goes.

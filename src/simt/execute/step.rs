@@ -179,6 +179,13 @@ impl Shared<'_> {
                     }
                     return Ok(Next::Choose);
                 }
+                Op::Matrix(matrix) => {
+                    warp.put(pc + 1, mask & !active);
+                    if active != 0 {
+                        self.matrix(warp, block, matrix, pc, active)?;
+                    }
+                    return Ok(Next::Choose);
+                }
                 Op::WarpBarrier(members) => {
                     warp.put(pc + 1, mask & !active);
                     if active != 0 {
