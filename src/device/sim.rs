@@ -18,7 +18,7 @@ use crate::simt::Schedule;
 use crate::workload::{Profile, Workload};
 
 /// Thread instructions that one execution may take unless told otherwise.
-pub const DEFAULT_MOST_INSTRUCTIONS: u64 = 4_000_000;
+pub const DEFAULT_MOST_INSTRUCTIONS: u64 = 16_000_000;
 
 /// A simulated GPU as a device.
 pub struct Sim {

@@ -264,7 +264,9 @@ fn noisy(groups: &[Group]) -> Option<String> {
 pub fn skipped(groups: &[Group]) -> Vec<(String, usize)> {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for row in groups.iter().flat_map(|group| &group.rows).filter(|row| row.verdict == Verdict::Skipped) {
-        *reasons.entry(if row.note.is_empty() { "no reason is noted" } else { &row.note }).or_default() += 1;
+        // What is needed differs from row to row.
+        let reason = row.note.split(" (about ").next().unwrap_or_default();
+        *reasons.entry(if reason.is_empty() { "no reason is noted" } else { reason }).or_default() += 1;
     }
     let mut reasons: Vec<_> = reasons.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect();
     reasons.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));

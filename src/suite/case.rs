@@ -101,8 +101,8 @@ pub fn reason_too_large(device: &dyn Device, workload: &Workload, way: &Way) -> 
     let estimate = simulation.estimate(algorithm, workload);
     (estimate > most).then(|| {
         format!(
-            "work: about {estimate} thread instructions per execution, at most {most} on {}; raise it with \
-             --max-instructions",
+            "work: more than {most} thread instructions per execution on {}, raise it with \
+             --max-instructions (about {estimate} are needed)",
             device.name()
         )
     })
