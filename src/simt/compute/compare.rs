@@ -105,7 +105,7 @@ pub(super) fn decode(words: &mut Words<'_>) -> Result<Compute> {
         _ if packed && result != ty => return Err(words.refuse_type(result)),
         Type::U16 | Type::S16 if matches!(domain, Domain::Float(Real::F16 | Real::Bf16)) => 0xffff,
         Type::U32 | Type::S32 => 0xffff_ffff,
-        Type::F32 => 0x3f80_0000,
+        Type::F32 if !matches!(domain, Domain::Float(Real::F16 | Real::Bf16)) => 0x3f80_0000,
         Type::F16 | Type::F16x2 if Real::of(ty) == Some(Real::F16) => 0x3c00,
         Type::Bf16 | Type::Bf16x2 if Real::of(ty) == Some(Real::Bf16) => 0x3f80,
         _ => return Err(words.refuse_type(result)),

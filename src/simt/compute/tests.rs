@@ -8,6 +8,8 @@ mod decode;
 mod fast;
 mod float;
 mod integer;
+mod modifiers;
+mod widths;
 
 use super::Compute;
 use crate::simt::ptx::ast::Type;

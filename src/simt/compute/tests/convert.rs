@@ -192,6 +192,21 @@ fn eight_bits() {
             chosen | if value.is_sign_negative() { 0x80 } else { 0 }
         };
         agree(&format!("cvt.rn.satfinite.{ty}x2.f32"), 2, 2_000, |[a, b, ..]| nearest(a) << 8 | nearest(b));
+        let rectified = |bits: u64| if nearest(bits) > 0x80 { 0 } else { nearest(bits) & 0x7f };
+        agree(&format!("cvt.rn.satfinite.relu.{ty}x2.f32"), 2, 2_000, |[a, b, ..]| {
+            rectified(a) << 8 | rectified(b)
+        });
+        let halves = decode(&format!("cvt.rn.satfinite.{ty}x2.f16x2"), 1);
+        for bits in (0..0x8000).step_by(7).chain(0x7bf0..0x7c10) {
+            let expected = nearest(half::f16::from_bits(bits).to_f32().to_bits().into());
+            let packed = u64::from(bits | 0x8000) << 16 | u64::from(bits);
+            let sign = if expected == 0x7f { 0 } else { 0x80 };
+            assert_eq!(
+                halves.evaluate([packed, 0, 0, 0]).value,
+                (expected | sign) << 8 | expected,
+                "{bits:#x}"
+            );
+        }
         let widen = decode(&format!("cvt.rn.f16x2.{ty}x2"), 1);
         let narrow = decode(&format!("cvt.rn.satfinite.{ty}x2.f16x2"), 1);
         for bits in 0..=largest {

@@ -26,7 +26,7 @@ struct Flags {
     relu: bool,
 }
 
-fn nan<T: Float>(operands: &[u64]) -> u64 {
+pub(super) fn nan<T: Float>(operands: &[u64]) -> u64 {
     match T::BITS {
         16 => 0x7fff,
         32 => 0x7fff_ffff,
@@ -37,7 +37,7 @@ fn nan<T: Float>(operands: &[u64]) -> u64 {
     }
 }
 
-fn flush<T: Float>(value: T, ftz: bool) -> T {
+pub(super) fn flush<T: Float>(value: T, ftz: bool) -> T {
     if ftz && value.is_denormal() { T::ZERO.copy_sign(value) } else { value }
 }
 
@@ -79,7 +79,7 @@ fn arithmetic<T: Float>(opcodes: &[&str], roundings: &[(&str, Round)], suffixes:
         for (word, round) in roundings {
             for (suffix, flags) in suffixes {
                 let name = format!("{opcode}.{word}{suffix}.{ty}");
-                agree(&name, sources, 8_000, |operands| {
+                agree(&name, sources, 30_000, |operands| {
                     apply::<T>(opcode, &operands[..sources], *round, *flags)
                 });
             }
@@ -180,7 +180,7 @@ fn square_roots() {
     }
 }
 
-fn extreme<T: Float>(greatest: bool, keep_nan: bool, a: u64, b: u64) -> u64 {
+pub(super) fn extreme<T: Float>(greatest: bool, keep_nan: bool, a: u64, b: u64) -> u64 {
     let (x, y) = (T::from_bits(a.into()), T::from_bits(b.into()));
     let both = x.is_nan() && y.is_nan();
     if both || (keep_nan && (x.is_nan() || y.is_nan())) {
