@@ -7,8 +7,9 @@
 //!   `0x7ff8000000000000` where there is none.
 //! - An `add` and a `mul` without a rounding round to nearest and are never contracted to an `fma`,
 //!   though ptxas may do so.
-//! - `.ftz` flushes a result that is subnormal after rounding.
-//! - Integer division by zero gives all ones, quotient and remainder.
+//! - `.ftz` flushes a result that is subnormal after rounding, not before. It matters only where rounding
+//!   reaches the smallest normal number; there ptxas's constant folding of `mul` and of `fma` disagree.
+//! - Integer division by zero gives all ones, quotient and remainder, as ptxas's code does.
 //! - Approximate functions are exact results, rounded to nearest (see [`approximate`]).
 
 pub mod approximate;
