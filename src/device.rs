@@ -76,7 +76,7 @@ pub trait Device {
 
     /// What can be changed between executions here; all of it is, unless the user asks for less.
     fn perturbations(&self) -> &'static [Perturbation] {
-        &[Perturbation::Repeat, Perturbation::Load]
+        &Perturbation::OF_HARDWARE
     }
 
     /// The simulation that this device is, if it is one: it has schedules and no time.

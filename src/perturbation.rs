@@ -23,6 +23,9 @@ impl Perturbation {
     /// All of them, mildest first.
     pub const ALL: [Self; 3] = [Self::Repeat, Self::Load, Self::Schedule];
 
+    /// What a CPU or a GPU is perturbed by.
+    pub const OF_HARDWARE: [Self; 2] = [Self::Repeat, Self::Load];
+
     /// The name in files, flags and on the screen.
     pub fn name(self) -> &'static str {
         match self {

@@ -16,6 +16,7 @@ mod others;
 mod place;
 mod refusals;
 mod rows;
+mod sim;
 mod splice;
 mod verify;
 

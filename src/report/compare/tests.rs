@@ -46,7 +46,7 @@ fn run(device: usize) -> Vec<Measurement> {
     ]
     .concat();
     if device < 2 {
-        let mut skipped: Vec<_> = Perturbation::ALL.map(|p| row("atomic_element", free, p)).into();
+        let mut skipped: Vec<_> = Perturbation::OF_HARDWARE.map(|p| row("atomic_element", free, p)).into();
         skipped.iter_mut().for_each(|row| row.remark("contended"));
         rows.extend(from(skipped, device, ""));
     }

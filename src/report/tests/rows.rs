@@ -54,7 +54,7 @@ pub fn time(row: &mut Measurement, ns: u64) {
 
 /// An algorithm of a run: repeat and load rows.
 pub fn pair(name: &str, guarantee: Guarantee, differing: [u64; 2], ns: u64) -> Vec<Measurement> {
-    let pairs = Perturbation::ALL.into_iter().zip(differing);
+    let pairs = Perturbation::OF_HARDWARE.into_iter().zip(differing);
     pairs
         .map(|(perturbation, differing)| {
             let mut row = row(name, guarantee, perturbation);
@@ -82,7 +82,7 @@ pub fn typical() -> Vec<Measurement> {
         let small_ns = if ns == 0 { 900_000 } else { ns / 64 };
         contended.extend(on(pair(name, guarantee, differing, small_ns), "sum-2^18-f32-wide", "n=262144"));
         if ns == 0 {
-            for perturbation in Perturbation::ALL {
+            for perturbation in Perturbation::OF_HARDWARE {
                 let mut row = row(name, guarantee, perturbation);
                 row.remark("contended: more than 262144 elements take too long in profile quick");
                 rows.push(row);
