@@ -1,5 +1,6 @@
 //! The program's own speed against yardsticks of the same run: the fixed tree against the read
-//! bandwidth, digest and divergence against a memory copy; products for `scripts/peers/numpy_ratios.py`.
+//! bandwidth, digest and divergence against a memory copy; products for `scripts/peers/numpy_ratios.py`;
+//! the simulated GPU in thread instructions.
 //!
 //! `cargo bench --features self-bench --bench self_speed`
 
@@ -11,12 +12,14 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use samebits::device::cpu::Cpu;
-use samebits::device::{Cache, Device, Problem};
+use samebits::device::sim::Sim;
+use samebits::device::{Cache, Device, Problem, Simulation};
 use samebits::digest::{Hasher, digest};
 use samebits::divergence::divergence_and_digest;
 use samebits::input::{Distribution, generate};
 use samebits::operation::matmul::{Matmul, reference, shape::Extents};
 use samebits::operation::{Operation, reduce::Reduce};
+use samebits::poison::Poison;
 use samebits::tensor::{Data, Dtype, Tensor};
 use samebits::workload::Workload;
 
@@ -109,12 +112,37 @@ fn products(criterion: &mut Criterion) {
     }
 }
 
+/// The simulated GPU on one core, in thread instructions: f32 `tiled`, whose kernel is mostly products, and
+/// `fixed_tree`, which is mostly loads.
+fn simulation(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("simulated GPU, thread instructions");
+    let cases: [(&'static dyn Operation, &str, &str); 2] =
+        [(&Matmul, "tiled", "m=128;n=128;k=256"), (&Reduce, "fixed_tree", "n=262144")];
+    for (operation, name, shape) in cases {
+        let shape = operation.shape(shape).expect("a valid shape");
+        let workload =
+            Workload { seed: 1, ..Workload::new("self", operation, shape, Dtype::F32, Distribution::Wide) };
+        let inputs = generate(&operation.inputs(&workload), workload.input, workload.seed);
+        let device = Sim::new(u64::MAX);
+        let staged = device.stage(Arc::new(Problem { workload, inputs })).expect("staged");
+        let algorithm = operation.algorithms().iter().find(|a| a.name == name).expect("in the table");
+        let mut prepared = staged.prepare(algorithm).expect("prepared");
+        device.set_schedule(1);
+        device.take_instructions();
+        prepared.execute(Poison::of_execution(0)).expect("executed");
+        group.throughput(Throughput::Elements(device.take_instructions()));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| prepared.execute(Poison::of_execution(0)).expect("executed"));
+        });
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(3));
-    targets = fixed_tree, digest_and_divergence, products
+    targets = fixed_tree, digest_and_divergence, products, simulation
 }
 criterion_main!(benches);

@@ -65,6 +65,10 @@ fn attempt(
     entry: &ast::Function,
     dynamic_start: u64,
 ) -> Result<Kernel> {
+    if let Some(cluster) = entry.cluster.filter(|cluster| *cluster != [1; 3]) {
+        let what = format!("{}: clusters of {cluster:?} blocks are not executed", entry.name);
+        return Err(Fault::at_line(FaultKind::Unsupported, entry.line, what));
+    }
     let mut lowering = Lowering {
         module,
         variables,

@@ -59,7 +59,7 @@ impl<'a> Lowering<'a> {
             "st" => self.access(guard, i, scope, true),
             "atom" | "red" => self.atomic(guard, i, scope),
             "cp" => self.asynchronous(guard, i, scope),
-            "cvta" => self.to_generic(guard, i, scope),
+            "cvta" => self.generic_address(guard, i, scope),
             "isspacep" => self.is_space(guard, i, scope),
             "prefetch" | "prefetchu" => self.push(guard, Op::Nothing),
             _ => self.fence(guard, i),
@@ -276,7 +276,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn to_generic(&mut self, guard: Guard, i: &'a Instruction, scope: &mut Scope<'a>) -> Result<()> {
+    fn generic_address(&mut self, guard: Guard, i: &'a Instruction, scope: &mut Scope<'a>) -> Result<()> {
         let full = i.full_name();
         let words: Vec<_> = i.modifiers.iter().map(String::as_str).collect();
         let (from_generic, named) = match words[..] {

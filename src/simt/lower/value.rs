@@ -231,6 +231,9 @@ impl<'a> Lowering<'a> {
             (Some(operand), Some(Second::Predicate)) => {
                 self.target(scope, operand, Type::Pred, Fit::Same)?.map(|register| register.slot)
             }
+            (None, Some(Second::Predicate)) if compute.operands.first().is_some_and(|ty| is_packed(*ty)) => {
+                return Err(self.refuse(format!("{full} gives two predicates: p|q")));
+            }
             (Some(_), _) => return Err(self.refuse(format!("{full} has one result, not two"))),
             (None, Some(Second::Carry)) => Some(self.carry(scope)?),
             (None, _) => None,
@@ -283,6 +286,11 @@ impl<'a> Lowering<'a> {
         };
         Some(self.room(scope, name).map(|room| (room, offset)))
     }
+}
+
+/// Whether a register of that type holds two numbers.
+fn is_packed(ty: Type) -> bool {
+    matches!(ty, Type::F16x2 | Type::Bf16x2)
 }
 
 /// The untyped word of that many bits.
