@@ -1,4 +1,4 @@
-//! The simulated GPU from outside: PTX, a launch, and what memory holds afterwards.
+//! The simulated GPU from outside: kernels with known answers, our own and others', under many schedules.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,5 +7,7 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
+mod corpus;
+mod device;
 mod matrix;
 mod triton;
