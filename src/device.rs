@@ -138,8 +138,40 @@ pub struct Probe<'a> {
     pub work: Work,
 }
 
+/// Executions of one algorithm that come one after the other, from the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Series {
+    /// How many.
+    pub executions: u64,
+    /// The seed of the first one's schedule, where schedules have seeds.
+    pub seed: u64,
+    /// Whether each has a seed of its own: the first one's, plus its number.
+    pub varies: bool,
+}
+
+impl Series {
+    /// The execution of that number.
+    pub fn execution(&self, number: u64) -> Coming {
+        let seed = if self.varies { self.seed.wrapping_add(number) } else { self.seed };
+        Coming { poison: Poison::of_execution(number), seed }
+    }
+}
+
+/// All that tells one execution from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Coming {
+    /// What outputs and workspaces are filled with.
+    pub poison: Poison,
+    /// The seed of its schedule, where schedules have seeds.
+    pub seed: u64,
+}
+
 /// An algorithm that is ready to be executed.
 pub trait Prepared {
+    /// Tells which executions come, so that a simulation can carry out several side by side. What they give
+    /// does not depend on it.
+    fn expect(&mut self, _: Series) {}
+
     /// Poisons outputs and workspaces, restores counters and what is updated in place, executes once
     /// and waits for the end.
     ///

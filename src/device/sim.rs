@@ -2,48 +2,64 @@
 
 mod estimate;
 mod gpu;
+mod prepared;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 pub use gpu::SimGpu;
 
-use crate::device::gpu::{Gpu, GpuDevice};
+use crate::device::gpu::Gpu;
+use crate::device::sim::prepared::StagedOnSim;
 use crate::device::{Device, DeviceFacts, Limits, Load, Problem, Simulation, Staged};
 use crate::error::{Error, Result};
 use crate::operation::{Algorithm, Target};
 use crate::perturbation::Perturbation;
-use crate::simt::Schedule;
 use crate::workload::{Profile, Workload};
 
 /// Thread instructions that one execution may take unless told otherwise.
 pub const DEFAULT_MOST_INSTRUCTIONS: u64 = 16_000_000;
 
+/// How many times the most instructions an execution may take before it counts as endless.
+const FUEL_PER_INSTRUCTION: u64 = 64;
+
 /// A simulated GPU as a device.
 pub struct Sim {
-    device: GpuDevice<SimGpu>,
+    gpu: SimGpu,
     most_instructions: u64,
+    seed: Cell<u64>,
+    /// Thread instructions since the last look.
+    executed: Cell<u64>,
 }
 
 impl Sim {
     /// Executes what takes at most so many thread instructions.
     pub fn new(most_instructions: u64) -> Self {
-        Self { device: GpuDevice::new(SimGpu::new()), most_instructions }
+        Self { gpu: SimGpu::new(), most_instructions, seed: Cell::new(0), executed: Cell::new(0) }
+    }
+
+    /// Thread instructions after which a launch is given up. The estimate rests on a few blocks and knows no
+    /// data, so an honest kernel may take some times what it says.
+    fn fuel(&self) -> u64 {
+        self.most_instructions.saturating_mul(FUEL_PER_INSTRUCTION)
     }
 }
 
 impl Device for Sim {
     fn name(&self) -> String {
-        self.device.name()
+        self.gpu.name()
     }
 
     fn kind(&self) -> String {
-        self.device.kind()
+        let threads = rayon::current_num_threads();
+        let plural = if threads == 1 { "" } else { "s" };
+        format!("{} (PTX on {threads} CPU thread{plural})", self.gpu.properties().name)
     }
 
     fn target(&self) -> Target {
-        self.device.target()
+        Target { sm_count: self.gpu.properties().sm_count }
     }
 
     /// Instructions alone limit what is executed.
@@ -52,11 +68,11 @@ impl Device for Sim {
     }
 
     fn free_bytes(&self) -> Result<u64> {
-        self.device.gpu().free_bytes()
+        self.gpu.free_bytes()
     }
 
     fn stage(&self, problem: Arc<Problem>) -> Result<Box<dyn Staged + '_>> {
-        self.device.stage(problem)
+        Ok(Box::new(StagedOnSim { sim: self, problem }))
     }
 
     fn load(&self) -> Result<Box<dyn Load + '_>> {
@@ -64,7 +80,7 @@ impl Device for Sim {
     }
 
     fn facts(&self) -> DeviceFacts {
-        self.device.facts()
+        self.gpu.facts()
     }
 
     fn throttled(&self) -> Option<bool> {
@@ -90,11 +106,11 @@ impl Device for Sim {
 
 impl Simulation for Sim {
     fn set_schedule(&self, seed: u64) {
-        self.device.gpu().set_schedule(Schedule::Random { seed });
+        self.seed.set(seed);
     }
 
     fn take_instructions(&self) -> u64 {
-        self.device.gpu().take_executed()
+        self.executed.take()
     }
 
     fn estimate(&self, algorithm: &Algorithm, workload: &Workload) -> u64 {

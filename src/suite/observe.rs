@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::device::{Device, Load, Prepared};
+use crate::device::{Device, Load, Prepared, Series};
 use crate::digest::{Digest, Hasher};
 use crate::divergence::{Divergence, divergence_and_digest};
 use crate::error::{Error, Result};
@@ -110,6 +110,9 @@ impl Observer<'_> {
 
     fn try_observe(&self, prepared: &mut dyn Prepared, perturbation: Perturbation) -> Result<Observation> {
         let simulation = self.device.simulation();
+        let varies = perturbation == Perturbation::Schedule;
+        let series = Series { executions: self.executions, seed: YARDSTICK_SEED, varies };
+        prepared.expect(series);
         if let Some(simulation) = simulation {
             simulation.set_schedule(YARDSTICK_SEED);
             simulation.take_instructions();
@@ -130,8 +133,8 @@ impl Observer<'_> {
             if let Some(load) = &mut load {
                 load.renew()?;
             }
-            if let (Perturbation::Schedule, Some(simulation)) = (perturbation, simulation) {
-                simulation.set_schedule(YARDSTICK_SEED + execution);
+            if let Some(simulation) = simulation {
+                simulation.set_schedule(series.execution(execution).seed);
             }
             let outputs = execute(prepared, execution)?;
             let (digests, divergences) = self.compare(&first, outputs);

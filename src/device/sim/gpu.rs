@@ -18,6 +18,8 @@ pub struct SimGpu {
     memory: Rc<RefCell<Memory>>,
     properties: Properties,
     schedule: Cell<Schedule>,
+    /// Thread instructions after which a launch is given up.
+    fuel: Cell<u64>,
     /// Thread instructions since the last look.
     executed: Cell<u64>,
 }
@@ -60,6 +62,7 @@ impl SimGpu {
             memory: Rc::default(),
             properties,
             schedule: Cell::new(Schedule::RoundRobin),
+            fuel: Cell::new(Options::default().fuel),
             executed: Cell::new(0),
         }
     }
@@ -67,6 +70,11 @@ impl SimGpu {
     /// Launches are executed under `schedule` from now on.
     pub fn set_schedule(&self, schedule: Schedule) {
         self.schedule.set(schedule);
+    }
+
+    /// Launches are given up after so many thread instructions from now on.
+    pub fn set_fuel(&self, fuel: u64) {
+        self.fuel.set(fuel);
     }
 
     /// Thread instructions since the last call of this.
@@ -177,7 +185,7 @@ impl Gpu for SimGpu {
             shared_bytes: shape.shared_bytes,
             arguments: &arguments,
         };
-        let options = Options { schedule: self.schedule.get(), ..Options::default() };
+        let options = Options { schedule: self.schedule.get(), fuel: self.fuel.get(), blocks: None };
         let executed = kernel.module.launch(&launch, &mut self.memory.borrow_mut(), &options);
         self.executed.set(self.executed.get() + executed.map_err(failed)?.thread_instructions);
         Ok(())
