@@ -192,15 +192,8 @@ impl<'a> Suite<'a> {
                 .flatten()
                 .collect();
             ways.retain(|way| missing.contains(way.name) || !is_done(workload, way));
-            let (mut fitting, mut too_large) = (Vec::new(), Vec::new());
-            for way in ways {
-                match case::reason_too_large(device, workload, &way) {
-                    Some(reason) => too_large.push((way, reason)),
-                    None => fitting.push(way),
-                }
-            }
-            if !fitting.is_empty() || !too_large.is_empty() {
-                jobs.push(Job { workload, ways: fitting, too_large });
+            if !ways.is_empty() {
+                jobs.push(Job { workload, ways, too_large: Vec::new() });
             }
         }
         let powerful = earlier
@@ -213,10 +206,7 @@ impl<'a> Suite<'a> {
 
     /// How many workloads and distinct algorithms are still to be measured.
     pub fn size(&self) -> (usize, usize) {
-        let names = |job: &Job| {
-            let too_large = job.too_large.iter().map(|(way, _)| way);
-            job.ways.iter().chain(too_large).map(|way| way.name).collect::<Vec<_>>()
-        };
+        let names = |job: &Job| job.ways.iter().map(|way| way.name).collect::<Vec<_>>();
         let algorithms: HashSet<_> = self
             .jobs
             .iter()
@@ -230,7 +220,13 @@ impl<'a> Suite<'a> {
     /// # Errors
     /// [`Error::Interrupted`], or what `listener` reports. What a device reports becomes a row.
     pub fn run(mut self, listener: &mut dyn Listener) -> Result<()> {
-        let jobs = std::mem::take(&mut self.jobs);
+        let mut jobs = std::mem::take(&mut self.jobs);
+        let count = jobs.len();
+        for job in &mut jobs {
+            listener.check_stop()?;
+            listener.progress(0, count, &format!("how large {} is", job.workload.name));
+            self.set_aside_too_large(job);
+        }
         let mut canaries = Canaries::new();
         let mut smallest_first: Vec<_> = jobs.iter().enumerate().collect();
         smallest_first.sort_by_key(|(_, job)| job.workload.shape.elements());
@@ -248,13 +244,35 @@ impl<'a> Suite<'a> {
         Ok(())
     }
 
-    /// Whether canaries of the job's operation were seen to vary under every perturbation.
+    /// Takes out of `job` what takes too many instructions on a simulated device.
+    fn set_aside_too_large(&self, job: &mut Job) {
+        let workload = job.workload;
+        // What does not fit into memory is not even looked at.
+        if self.device.simulation().is_none()
+            || case::reason_to_skip(self.device, workload, self.options.profile).is_some()
+        {
+            return;
+        }
+        for way in std::mem::take(&mut job.ways) {
+            match case::reason_too_large(self.device, workload, &way) {
+                Some(reason) => job.too_large.push((way, reason)),
+                None => job.ways.push(way),
+            }
+        }
+    }
+
+    /// Whether canaries of the job's operation were seen to vary under every perturbation under which
+    /// anything can.
     fn has_power(&self, job: &Job) -> bool {
         let operation = job.workload.operation.name();
-        self.options
-            .perturbations
-            .iter()
-            .all(|&perturbation| self.powerful.contains(&(operation, perturbation)))
+        let mut perturbations = self.options.perturbations.iter().filter(|p| self.can_vary(**p));
+        perturbations.all(|&perturbation| self.powerful.contains(&(operation, perturbation)))
+    }
+
+    /// Whether anything can vary on this device: one seed gives a simulation's bits again.
+    fn can_vary(&self, perturbation: Perturbation) -> bool {
+        let replays = self.device.simulation().is_some() && perturbation == Perturbation::Repeat;
+        !replays && self.device.perturbations().contains(&perturbation)
     }
 
     fn run_canaries(
@@ -339,6 +357,9 @@ impl<'a> Suite<'a> {
     /// The rows of the operation's gaps, of those ways that take part.
     fn gaps(&self, job: &Job, case: &Case, participants: &mut [Participant]) -> Vec<Measurement> {
         let (device, target) = (self.device.name(), self.device.target());
+        if let Some(simulation) = self.device.simulation() {
+            simulation.set_schedule(observe::YARDSTICK_SEED);
+        }
         let mut rows = Vec::new();
         for (algorithm, gap) in gaps_of(job.workload, self.options) {
             let mut row = gap::blank(&device, job.workload, algorithm, gap);

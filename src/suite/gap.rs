@@ -57,8 +57,7 @@ pub fn measure(
 /// The output called `name` of an undisturbed execution; or why there is none.
 fn first_output(participant: &mut Participant, name: &str) -> std::result::Result<Tensor, String> {
     let algorithm = participant.way.name;
-    let Some(prepared) = participant.prepared.as_mut().filter(|_| participant.outcomes.iter().all(holds))
-    else {
+    let Some(prepared) = participant.prepared.as_mut().filter(|_| holds(&participant.outcomes)) else {
         return Err(format!("{algorithm} was skipped or failed"));
     };
     let output = |outputs: &[Tensor]| outputs.iter().find(|output| output.name == name).cloned();
@@ -68,8 +67,10 @@ fn first_output(participant: &mut Participant, name: &str) -> std::result::Resul
         .ok_or_else(|| format!("{algorithm} has no output {name}"))
 }
 
-fn holds((_, outcome): &(Perturbation, observe::Outcome)) -> bool {
-    matches!(outcome.verdict(), Verdict::Same | Verdict::Differs)
+/// Whether it was executed, and was never wrong. What has no meaning on the device says nothing.
+fn holds(outcomes: &[(Perturbation, observe::Outcome)]) -> bool {
+    let any = |verdict| outcomes.iter().any(|(_, outcome)| outcome.verdict() == verdict);
+    !any(Verdict::Failed) && (any(Verdict::Same) || any(Verdict::Differs))
 }
 
 fn fill(row: &mut Measurement, yardstick: &Tensor, ours: &Tensor) {
