@@ -55,8 +55,8 @@ pub struct RunFlags {
     /// What to change between executions: repeat, load, schedule (on sim)
     #[arg(long, value_name = "LIST")]
     pub perturb: Option<String>,
-    /// Thread instructions that one execution may take on sim; what takes more is skipped
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_MOST_INSTRUCTIONS)]
+    /// Thread instructions that one execution may take on sim, for instance 1e9; what takes more is skipped
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MOST_INSTRUCTIONS, value_parser = count)]
     pub max_instructions: u64,
     /// Your own workloads in place of the built-in ones
     #[arg(long, value_name = "FILE")]
@@ -101,6 +101,16 @@ pub struct RunFlags {
     /// Measure although others use the GPU; the rows are marked
     #[arg(long)]
     pub shared: bool,
+}
+
+/// A whole number above 0: `2500000` or `2.5e6`.
+fn count(text: &str) -> Result<u64, String> {
+    let exact = |number: f64| {
+        (number.fract() == 0.0 && (1.0..=2f64.powi(53)).contains(&number)).then_some(number as u64)
+    };
+    let parsed = text.parse().ok().filter(|number| *number > 0);
+    let parsed = parsed.or_else(|| text.parse().ok().and_then(exact));
+    parsed.ok_or_else(|| "not a whole number above 0, such as 2500000 or 1e9".to_owned())
 }
 
 /// What `run` prints.
@@ -174,4 +184,19 @@ pub struct SpliceFlags {
     /// Change nothing; exit with 1 if the table is not that of the rows
     #[arg(long)]
     pub check: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_parsed_or_refused() {
+        let parsed =
+            ["1", "20000000", "1e9", "2.5e6", "18446744073709551615"].map(|text| count(text).unwrap());
+        assert_eq!(parsed, [1, 20_000_000, 1_000_000_000, 2_500_000, u64::MAX]);
+        for text in ["0", "0.5", "1.5", "-1", "1e99", "nan", "inf", "many", ""] {
+            assert!(count(text).unwrap_err().contains("such as"), "{text}");
+        }
+    }
 }

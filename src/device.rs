@@ -230,9 +230,9 @@ pub struct DeviceFacts {
     pub name: String,
     /// A salted hash of its UUID, so that rows of one device can be told from those of its twin.
     pub uuid_salted: Option<String>,
-    /// Streaming multiprocessors, or the nominal number on a CPU.
+    /// Streaming multiprocessors, or the nominal number where there are none.
     pub sm_count: u32,
-    /// Threads that execute twins, on a CPU.
+    /// Threads of the CPU that execute, where no GPU does.
     pub threads: Option<u32>,
     /// Compute capability, for instance `9.0`.
     pub compute_capability: Option<String>,

@@ -2,15 +2,17 @@
 
 use crate::command::{End, aligned, print};
 use crate::device::cpu::Cpu;
+use crate::device::sim::{DEFAULT_MOST_INSTRUCTIONS, Sim};
 use crate::device::{Device, cuda, memory};
 use crate::environment::Environment;
 use crate::error::Result;
 
 const UNKNOWN: &str = "could not collect";
 
-/// Prints the machine, its CPU device and its GPUs.
+/// Prints the machine, its CPU device, the simulated GPU and the real ones.
 pub fn env() -> Result<End> {
-    let mut devices: Vec<Box<dyn Device>> = vec![Box::new(Cpu::new()?)];
+    let mut devices: Vec<Box<dyn Device>> =
+        vec![Box::new(Cpu::new()?), Box::new(Sim::new(DEFAULT_MOST_INSTRUCTIONS))];
     let mut rows = Vec::new();
     match cuda::probe() {
         Ok(count) => {

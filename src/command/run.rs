@@ -119,7 +119,8 @@ fn options(flags: &RunFlags, devices: &[Box<dyn Device>]) -> Result<Options> {
 /// Starts the peer that `--peer` names, with as many threads as the twins have.
 fn peers(flags: &RunFlags, devices: &[Box<dyn Device>]) -> Result<Vec<Peer>> {
     let Some(name) = flags.peer else { return Ok(Vec::new()) };
-    let threads: Option<Vec<u32>> = devices.iter().map(|device| device.facts().threads).collect();
+    let on_cpu = |device: &dyn Device| device.facts().threads.filter(|_| device.simulation().is_none());
+    let threads: Option<Vec<u32>> = devices.iter().map(|device| on_cpu(&**device)).collect();
     match threads.as_deref() {
         Some(&[threads]) => Ok(vec![Peer::start(name, &flags.python, threads as usize)?]),
         _ => Err(Error::input(format!(

@@ -80,7 +80,7 @@ impl Device for Sim {
     }
 
     fn facts(&self) -> DeviceFacts {
-        self.gpu.facts()
+        DeviceFacts { threads: Some(rayon::current_num_threads() as u32), ..self.gpu.facts() }
     }
 
     fn throttled(&self) -> Option<bool> {
