@@ -3,7 +3,7 @@
 //! without one.
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod load;
 #[cfg(test)]
 mod mock;

@@ -17,6 +17,7 @@ mod place;
 mod refusals;
 mod rows;
 mod sim;
+mod seeds;
 mod splice;
 mod verify;
 

@@ -1,6 +1,9 @@
 //! Executions on simulated GPUs of their own, several of them side by side: what each gives is a function of
 //! its poison and its seed alone.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
