@@ -16,8 +16,8 @@ mod others;
 mod place;
 mod refusals;
 mod rows;
-mod sim;
 mod seeds;
+mod sim;
 mod splice;
 mod verify;
 

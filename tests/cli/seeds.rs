@@ -44,7 +44,8 @@ fn claims_hold_under_every_schedule_and_atomics_differ() {
         assert_eq!((row.samples, row.median_ns, row.throughput), (None, None, None), "{row:?}");
         assert_eq!((row.clock_mhz, row.throughput_unit.as_str()), (None, ""), "{row:?}");
     }
-    assert_eq!(place.read("mine/samples.jsonl").matches("\"samples_ns\":[]").count(), rows.len());
+    let samples = place.read("mine/samples.jsonl");
+    assert!(samples.lines().all(|line| line.contains("\"samples_ns\":[]")), "{samples}");
 }
 
 /// Rows as far as they do not tell when and in which folder they were measured.

@@ -137,7 +137,7 @@ fn workspaces_are_poisoned_and_counters_zeroed_before_every_execution() {
         let left = poison.word();
         assert_eq!(out, [left, 0, left, left, left]);
     }
-    assert_eq!(sim.take_instructions(), 4 * 12);
+    assert_eq!(sim.take_instructions(), 4 * 11);
     assert_eq!(sim.take_instructions(), 0);
 }
 
