@@ -41,6 +41,7 @@ struct Lowering<'a> {
     dynamic_start: u64,
     dynamic_align: u64,
     local_bytes: u64,
+    argument_rooms: Vec<(u64, u64)>,
     /// Functions that are being put in, the outermost first.
     calls: Vec<String>,
     place: Place,
@@ -84,6 +85,7 @@ fn attempt(
         dynamic_start,
         dynamic_align: 1,
         local_bytes: 0,
+        argument_rooms: Vec::new(),
         calls: vec![entry.name.clone()],
         place: Place { line: entry.line, source: None },
     };
@@ -215,6 +217,7 @@ impl<'a> Lowering<'a> {
             static_shared,
             dynamic_shared,
             local_bytes,
+            argument_rooms: self.argument_rooms,
             required_block: entry.required_block,
             largest_block: entry.largest_block,
         })

@@ -27,6 +27,9 @@ pub struct Kernel {
     pub dynamic_shared: u32,
     /// Bytes of each thread's local memory.
     pub local_bytes: u32,
+    /// Where arguments of calls lie in it: offsets and bytes. They start as zeros, since compilers copy the
+    /// padding of structures too.
+    pub argument_rooms: Vec<(u64, u64)>,
     /// `.reqntid`.
     pub required_block: Option<[u32; 3]>,
     /// `.maxntid`.

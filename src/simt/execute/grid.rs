@@ -77,6 +77,7 @@ impl Grid<'_> {
             fragments: Vec::new(),
             live: 0,
             index,
+            impatience: 0,
             copies: Vec::new(),
             groups: [0; LANES],
             listed: false,
@@ -103,6 +104,15 @@ impl Grid<'_> {
             warp.fragments.clear();
             warp.put(0, warp.live);
             warp.local.forget();
+            let local_bytes = u64::from(self.shared.kernel.local_bytes);
+            for lane in 0..LANES as u64 {
+                for (start, bytes) in &self.shared.kernel.argument_rooms {
+                    if let Ok(place) = warp.local.write(lane * local_bytes + start, *bytes as usize) {
+                        place.fill(0);
+                    }
+                }
+            }
+            warp.impatience = 0;
             warp.copies.clear();
             warp.groups = [0; LANES];
             warp.listed = true;

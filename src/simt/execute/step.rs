@@ -11,7 +11,7 @@ use crate::simt::segment::Segment;
 
 /// Backward jumps of lanes whose fellows wait elsewhere to run, until these are let run: the lanes may
 /// spin on what only a fellow can write.
-const PATIENCE: u32 = 256;
+const PATIENCE: u32 = 32;
 
 /// What a launch has that warps share, but for their block's own.
 pub struct Shared<'a> {
@@ -105,7 +105,6 @@ impl Shared<'_> {
         let kernel = self.kernel;
         let Chosen { fragment: Fragment { mut pc, mask, .. }, limit } = chosen;
         let others = warp.fragments.iter().any(|fragment| fragment.wait == Wait::Nothing);
-        let mut patience = PATIENCE;
         let threads = u64::from(mask.count_ones());
         loop {
             let instruction = &kernel.code[pc as usize];
@@ -126,8 +125,9 @@ impl Shared<'_> {
                     }
                     if active == mask {
                         if target <= pc && others {
-                            patience -= 1;
-                            if patience == 0 {
+                            warp.impatience += 1;
+                            if warp.impatience == PATIENCE {
+                                warp.impatience = 0;
                                 warp.put(target, mask);
                                 return Ok(Next::Others(mask));
                             }

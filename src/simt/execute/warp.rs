@@ -160,6 +160,8 @@ pub struct Warp {
     pub live: u32,
     /// Its number in the block.
     pub index: u32,
+    /// Backward jumps while lanes elsewhere could have run, since these last ran for that reason.
+    pub impatience: u32,
     /// Begun copies.
     pub copies: Vec<Copy>,
     /// Groups that each lane has ended.

@@ -168,6 +168,9 @@ impl<'a> Lowering<'a> {
                 let bytes = self.size(variable)?;
                 let start = self.local_bytes.next_multiple_of(u64::from(variable.align.max(1)));
                 self.local_bytes = start + bytes;
+                if variable.space == Space::Param {
+                    self.argument_rooms.push((start, bytes));
+                }
                 Room::Local(start)
             }
             space => {

@@ -12,7 +12,7 @@ fn arms_of_a_branch() {
     let x = numbers(96, 1000);
     let arm = |(i, v): (u32, &u32)| match v {
         v if v & 1 == 1 => 3 * v + 1,
-        v if v & 2 == 2 => v / 2 ^ i,
+        v if v & 2 == 2 => (v / 2) ^ i,
         v => v / 2,
     };
     let expected: Vec<_> = (0..).zip(&x).map(arm).collect();

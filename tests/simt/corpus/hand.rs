@@ -47,7 +47,7 @@ fn a_table_of_targets() {
 fn a_loop_with_two_entrances() {
     let one = |i: u32| {
         let (mut v, mut round) = (i, 0);
-        if i % 2 == 0 {
+        if i.is_multiple_of(2) {
             v = v.wrapping_mul(5).wrapping_add(1);
         }
         loop {
