@@ -1,4 +1,4 @@
-//! The simulated GPU from outside: kernels with known answers, our own and others', under many schedules.
+//! The simulated GPU from outside: kernels with known answers, our own and others', bad input, damaged text.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,5 +9,8 @@
 
 mod corpus;
 mod device;
+mod faults;
 mod matrix;
+mod mutation;
+mod schedules;
 mod triton;

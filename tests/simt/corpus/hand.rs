@@ -109,3 +109,18 @@ fn sinks_and_scopes() {
     let expected: Vec<_> = (0..32).map(one).collect();
     always(TEXT, &expected, |device| words(device, "sinks_and_scopes", (1, 32), &x, &[], 32));
 }
+
+#[test]
+fn arms_that_exchange_with_each_other() {
+    let own = |i: u32| i * i + if i < 16 { 5 } else { 3 };
+    let got = |i: u32| own(i ^ 16);
+    let votes = |i: u32| got(i) > if i < 16 { 700 } else { 100 };
+    let ballot = (0..32).filter(|i| votes(*i)).fold(0, |m, i| m | 1u32 << i);
+    let sum: u32 = (0..32).map(own).sum();
+    let expected: Vec<_> = (0..32).map(|i| got(i).wrapping_add(ballot).wrapping_add(sum)).collect();
+    always(TEXT, &expected, |device| {
+        let y = device.room::<u32>(32);
+        device.launch("exchange_across_arms", 1, 32, std::slice::from_ref(&y));
+        device.get(&y, 32)
+    });
+}
