@@ -21,7 +21,7 @@ use crate::simt::program::Kernel;
 use crate::simt::schedule::{Choices, Schedule};
 
 /// The most threads of a block (CUDA C++ Programming Guide, Technical Specifications per Compute Capability).
-const MOST_THREADS: u64 = 1024;
+const MOST_THREADS: u128 = 1024;
 /// The most bytes of a block's shared memory, as compute capability 9.0 has them.
 const MOST_SHARED: u64 = 227 << 10;
 /// The largest extents of a block.
@@ -176,7 +176,8 @@ fn check_shape(kernel: &Kernel, launch: &Launch) -> std::result::Result<(), Stri
         let most = shape(LARGEST_GRID);
         return Err(format!("a grid of {} blocks; at least 1,1,1 and at most {most}", shape(launch.grid)));
     }
-    let threads: u64 = launch.block.iter().map(|extent| u64::from(*extent)).product();
+    let volume = |extents: [u32; 3]| extents.iter().fold(1, |all, extent| all * u128::from(*extent));
+    let threads = volume(launch.block);
     if threads == 0 || threads > MOST_THREADS || !within(launch.block, LARGEST_BLOCK) {
         let block = shape(launch.block);
         return Err(format!("a block of {block} threads; at least 1 and at most {MOST_THREADS} in all"));
@@ -188,7 +189,7 @@ fn check_shape(kernel: &Kernel, launch: &Launch) -> std::result::Result<(), Stri
         return Err(format!("a block of {block} threads; its .reqntid asks for {required}"));
     }
     if let Some(largest) = kernel.largest_block
-        && threads > largest.iter().map(|extent| u64::from(*extent)).product()
+        && threads > volume(largest)
     {
         let (block, largest) = (shape(launch.block), shape(largest));
         return Err(format!("a block of {block} threads; its .maxntid allows {largest}"));

@@ -60,6 +60,14 @@ impl Memory {
         address
     }
 
+    /// Makes the allocation at `address` read-only.
+    pub(crate) fn seal(&mut self, address: u64) {
+        let found = self.allocations.iter_mut().find(|allocation| allocation.address == address);
+        if let Some(allocation) = found {
+            allocation.segment.seal();
+        }
+    }
+
     /// Takes the allocation at `address` away; nothing happens if there is none.
     pub fn free(&mut self, address: u64) {
         self.allocations.retain(|allocation| allocation.address != address);

@@ -76,6 +76,9 @@ impl Module {
             .collect();
         for (variable, address) in self.variables.iter().zip(addresses.iter()) {
             memory.write(*address, &initial_bytes(variable, &by_name)?)?;
+            if variable.space == Space::Const {
+                memory.seal(*address);
+            }
         }
         Ok(Loaded { module: Arc::clone(self), addresses })
     }

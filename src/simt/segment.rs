@@ -44,6 +44,13 @@ impl Segment {
         Self { bytes: Bytes::Shared(bytes), unwritten: None }
     }
 
+    /// Makes the bytes read-only from now on.
+    pub fn seal(&mut self) {
+        if let Bytes::Own(bytes) = &mut self.bytes {
+            self.bytes = Bytes::Shared(Arc::from(std::mem::take(bytes)));
+        }
+    }
+
     /// Makes every byte one that nothing was written to.
     pub fn forget(&mut self) {
         let len = self.len();

@@ -59,6 +59,9 @@ impl Shared<'_> {
         let mut avoid = 0;
         loop {
             let Some(fragment) = self.choose(warp, avoid) else { return Ok(Stop::Turn) };
+            if self.executed > self.fuel {
+                return Err(self.out_of_fuel(fragment.fragment.pc));
+            }
             match self.run_fragment(warp, block, fragment, &mut turn)? {
                 Next::Choose => avoid = 0,
                 Next::Others(mask) => avoid = mask,
@@ -205,9 +208,6 @@ impl Shared<'_> {
                             return Err(self.blame(fault, pc, block.index, warp.index, lane));
                         };
                         warp.put(*target, 1 << lane);
-                    }
-                    if self.executed > self.fuel {
-                        return Err(self.out_of_fuel(pc));
                     }
                     return Ok(Next::Choose);
                 }

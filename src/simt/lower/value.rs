@@ -94,9 +94,9 @@ impl<'a> Lowering<'a> {
             }
             (Literal::Integer(value), _) => value as u64,
             (Literal::Float(bits), Type::F64) => f64::from(f32::from_bits(bits)).to_bits(),
-            (Literal::Float(bits), _) if ty.bits() == 32 => u64::from(bits),
+            (Literal::Float(bits), Type::F32 | Type::Tf32 | Type::B32) => u64::from(bits),
             (Literal::Double(value), Type::F32) => u64::from((value as f32).to_bits()),
-            (Literal::Double(value), _) if ty.bits() == 64 => value.to_bits(),
+            (Literal::Double(value), Type::F64 | Type::B64) => value.to_bits(),
             (other, _) => return Err(self.refuse(format!("the number {other:?} where {ty} is expected"))),
         };
         Ok(self.constant(ty.bits(), bits))

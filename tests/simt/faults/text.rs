@@ -166,7 +166,7 @@ fn text_that_is_cut_off() {
     for text in texts {
         let whole = Module::new(text).unwrap().entries().count();
         let end = text.rfind('}').unwrap();
-        for cut in (0..end).step_by(text.len() / 150 | 1).filter(|cut| text.is_char_boundary(*cut)) {
+        for cut in (0..end).step_by((text.len() / 150) | 1).filter(|cut| text.is_char_boundary(*cut)) {
             let part = &text[..cut];
             let open = part.matches('{').count() > part.matches('}').count();
             match Module::new(part) {
