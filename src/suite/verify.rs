@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::device::Device;
+use crate::device::{Device, Series};
 use crate::digest::digest;
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
@@ -73,7 +73,7 @@ impl Check {
         self.workload.shape.elements().unwrap_or(u64::MAX)
     }
 
-    /// Executes twice under different poison and says what agreed.
+    /// Executes twice under different poison, and schedules where there are any, and says what agreed.
     ///
     /// # Errors
     /// Says what does not agree, in one line.
@@ -93,7 +93,12 @@ impl Check {
         let mut prepared = staged.prepare(self.algorithm)?;
         let checker = case.checker(self.algorithm, &device.target());
         let mut coverage = 0f64;
-        for execution in 0..2 {
+        let series = Series { executions: 2, seed: observe::YARDSTICK_SEED, varies: true };
+        prepared.expect(series);
+        for execution in 0..series.executions {
+            if let Some(simulation) = device.simulation() {
+                simulation.set_schedule(series.execution(execution).seed);
+            }
             let outputs = observe::execute(&mut *prepared, execution)?;
             coverage = coverage.max(checker.check(outputs).map_err(Error::Device)?.coverage);
             if self.algorithm.guarantee > Guarantee::NotGuaranteed {
