@@ -82,3 +82,72 @@ fn of_launch(
         Err(_) => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use crate::device::sim::{DEFAULT_MOST_INSTRUCTIONS, Sim};
+    use crate::device::{Device, Simulation};
+    use crate::operation::OPERATIONS;
+    use crate::suite::case::Case;
+    use crate::suite::observe;
+    use crate::workload::{Profile, built_in};
+
+    #[test]
+    fn profile_quick_executes_every_algorithm_with_every_type() {
+        let sim = Sim::new(DEFAULT_MOST_INSTRUCTIONS);
+        let mut left: BTreeSet<_> = OPERATIONS
+            .iter()
+            .flat_map(|operation| operation.algorithms().iter().map(move |way| (operation.name(), way)))
+            .flat_map(|(operation, way)| {
+                way.dtypes.iter().map(move |dtype| (operation, way.name, way.setting, dtype.name()))
+            })
+            .collect();
+        assert!(left.len() > 20);
+        let mut workloads = built_in().unwrap();
+        workloads.retain(|workload| workload.profiles.contains(&Profile::Quick));
+        workloads.sort_by_key(|workload| workload.shape.elements());
+        for workload in &workloads {
+            for way in workload.operation.algorithms() {
+                let key = (workload.operation.name(), way.name, way.setting, workload.dtype.name());
+                let is_skipped = workload.operation.reason_to_skip(way, workload).is_some();
+                if left.contains(&key)
+                    && !is_skipped
+                    && sim.estimate(way, workload) <= sim.most_instructions()
+                {
+                    left.remove(&key);
+                }
+            }
+        }
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[test]
+    fn estimates_are_near_what_executions_take() {
+        let sim = Sim::new(DEFAULT_MOST_INSTRUCTIONS);
+        let names = ["rows-8x32003-f32-wide", "edge-127x129x65-f16-wide", "bn-1x1x128-f32-wide"];
+        for workload in built_in().unwrap().iter().filter(|workload| names.contains(&workload.name.as_str()))
+        {
+            let staged = sim.stage(Arc::clone(&Case::new(workload).problem)).unwrap();
+            for way in workload.operation.algorithms() {
+                let mut prepared = staged.prepare(way).unwrap();
+                sim.take_instructions();
+                observe::execute(&mut *prepared, 0).unwrap();
+                let taken = sim.take_instructions();
+                let estimate = sim.estimate(way, workload);
+                // The last block of a row may have less to do than the others, or more.
+                assert!(taken / 2 <= estimate && estimate <= taken * 2, "{way:?}: {estimate} of {taken}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_that_takes_more_than_the_limit_is_given_up() {
+        let workloads = built_in().unwrap();
+        let largest = workloads.iter().find(|workload| workload.name == "square-8192-f32-normal").unwrap();
+        let tiled = largest.operation.algorithms().iter().find(|way| way.name == "tiled").unwrap();
+        assert_eq!(Sim::new(1000).estimate(tiled, largest), 1001);
+    }
+}
