@@ -92,7 +92,10 @@ type Change = (u8, usize, usize);
 fn change(text: &str, (sort, at, with): Change) -> String {
     if sort < 4 {
         let mut lines: Vec<_> = text.lines().collect();
-        let (a, b) = (at % lines.len().max(1), with % lines.len().max(1));
+        if lines.is_empty() {
+            return String::new();
+        }
+        let (a, b) = (at % lines.len(), with % lines.len());
         match sort {
             0 => drop(lines.remove(a)),
             1 => lines.insert(b, lines[a]),

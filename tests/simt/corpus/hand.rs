@@ -125,3 +125,28 @@ fn arms_that_exchange_with_each_other() {
         device.get(&y, 32)
     });
 }
+
+#[test]
+fn sums_of_subnormal_numbers() {
+    // PTX ISA, atom: .f32 in global memory flushes subnormal inputs and results, in shared memory it does not.
+    always(TEXT, &vec![0u32, 0, 8, 2, 3], |device| {
+        let y = device.put(&[3u32, 3, 9, 9, 9]);
+        device.launch("subnormal_sums", 1, 1, std::slice::from_ref(&y));
+        device.get(&y, 5)
+    });
+}
+
+#[test]
+fn lanes_that_exit_while_others_wait_for_them() {
+    let x = numbers(64, 100);
+    let one = |i: usize| {
+        if i % 32 >= 12 {
+            return i as u32;
+        }
+        let warp = i / 32 * 32;
+        let ballot = (0..12).filter(|lane| x[warp + (lane ^ 1)] > 50).fold(0, |m, lane| m | 1u32 << lane);
+        x[i ^ 1] + ballot
+    };
+    let expected: Vec<_> = (0..64).map(one).collect();
+    gives(TEXT, "late_exits", (1, 64), &x, &[], &expected);
+}

@@ -123,3 +123,30 @@ fn blocks_that_are_not_there() {
     device.options.blocks = Some(vec![3, 5]);
     device.try_launch("shares", [2, 3, 1], [1; 3], &[]).unwrap();
 }
+
+/// Sizes that PTX can write down and no GPU has: refused before memory is taken for them.
+#[test]
+fn variables_that_are_too_large() {
+    for (variable, most) in [
+        // CUDA C++ Programming Guide, Technical Specifications per Compute Capability: 512 KiB of local memory
+        // for a thread, 64 KiB of constant memory.
+        (".local .align 4 .b8 big[2147483648];", 512 << 10),
+        (".local .align 4 .b8 big[524289];", 512 << 10),
+        (".shared .align 4 .b8 big[2147483648];", 227 << 10),
+        (".shared .align 4 .b8 big[4294967296];", 227 << 10),
+    ] {
+        let text = format!(
+            ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k()\n{{\n{variable}\n.reg .b64 %d<2>;\n\
+             mov.u64 %d1, big;\nret;\n}}\n"
+        );
+        // At the launch at the latest.
+        let fault = match Module::new(&text) {
+            Err(fault) => fault,
+            Ok(module) => {
+                let (mut device, _) = device(&Arc::new(module), Schedule::RoundRobin);
+                device.try_launch("k", [1; 3], [1; 3], &[]).expect_err(variable)
+            }
+        };
+        assert!(matches!(fault.kind, FaultKind::Launch | FaultKind::Unsupported), "{most}: {fault}");
+    }
+}
