@@ -1,8 +1,6 @@
 //! PTX that was damaged at random is executed or refused: no panic, no hang, bounded memory. What an earlier
 //! run found stays here as text. `PROPTEST_CASES` asks for more cases than 256.
 
-mod found;
-
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -27,6 +25,25 @@ const TEXTS: [&str; 10] = [
 const FUEL: u64 = 50_000;
 /// The most resident memory that the whole of this process may come to need.
 const MOST_KIB: u64 = 2 << 20;
+/// What replaces a number.
+const NUMBERS: [&str; 16] = [
+    "0",
+    "3",
+    "16",
+    "32",
+    "33",
+    "63",
+    "64",
+    "65",
+    "255",
+    "65536",
+    "2147483647",
+    "2147483648",
+    "4294967295",
+    "4294967296",
+    "9223372036854775807",
+    "18446744073709551615",
+];
 /// What replaces a token.
 const WORDS: [&str; 24] = [
     "0",
@@ -140,6 +157,13 @@ fn change(text: &str, (sort, at, with): Change) -> String {
                 tokens[a] = registers[with % registers.len()];
             }
         }
+        11 => {
+            let is_number = |place: &&usize| tokens[**place].bytes().all(|byte| byte.is_ascii_digit());
+            let numbers: Vec<_> = places.iter().filter(is_number).collect();
+            if !numbers.is_empty() {
+                tokens[*numbers[at % numbers.len()]] = NUMBERS[with % NUMBERS.len()];
+            }
+        }
         _ => {
             // Any character there is.
             let c = char::from_u32(noise(with) % 0x11_0000).unwrap_or('\u{fffd}');
@@ -204,7 +228,7 @@ proptest! {
     fn damaged_text_is_executed_or_refused(
         text in 0..TEXTS.len(),
         entry in any::<usize>(),
-        changes in prop::collection::vec((0u8..12, any::<usize>(), any::<usize>()), 0..4),
+        changes in prop::collection::vec((0u8..13, any::<usize>(), any::<usize>()), 0..4),
         seed in any::<u64>(),
     ) {
         let text = changes.into_iter().fold(one_entry(TEXTS[text], entry), |text, by| change(&text, by));

@@ -99,6 +99,21 @@ fn products_that_overflow() {
 }
 
 #[test]
+fn products_that_overflow_in_the_text() {
+    let text = "\
+.version 8.0
+.target sm_80
+.address_size 64
+.visible .entry k() .maxntid 4294967295, 4294967295, 4294967295 { ret; }
+.visible .entry l() .reqntid 4294967295, 4294967295, 4294967295 { ret; }
+";
+    let Ok(module) = Module::new(text).map(Arc::new) else { return };
+    let (mut device, _) = device(&module, Schedule::RoundRobin);
+    device.try_launch("k", [1; 3], [1; 3], &[]).unwrap();
+    refused(device.try_launch("l", [1; 3], [1; 3], &[]).map(|_| ()), &["reqntid"]);
+}
+
+#[test]
 fn sizes_that_the_kernel_asks_for() {
     launch("most", [1; 3], [64, 1, 1], 0, &[]).unwrap();
     refused(launch("most", [1; 3], [65, 1, 1], 0, &[]), &["maxntid", "16,4,1", "65"]);
