@@ -29,6 +29,8 @@ const LARGEST_BLOCK: [u32; 3] = [1024, 1024, 64];
 /// The largest extents of a grid.
 const LARGEST_GRID: [u32; 3] = [i32::MAX as u32, 65535, 65535];
 
+/// The most bytes of a thread's local memory (the same table).
+const MOST_LOCAL: u32 = 512 << 10;
 /// The most blocks of a grid that is simulated: their order is kept in memory.
 const MOST_BLOCKS: u64 = 1 << 24;
 
@@ -133,6 +135,10 @@ pub(crate) fn launch(
         return Err(refuse(format!(
             "{shared_bytes} bytes of shared memory; a block has at most {MOST_SHARED}"
         )));
+    }
+    if kernel.local_bytes > MOST_LOCAL {
+        let bytes = kernel.local_bytes;
+        return Err(refuse(format!("{bytes} bytes of local memory; a thread has at most {MOST_LOCAL}")));
     }
     let [x, y, z] = launch.grid.map(u64::from);
     let count = x * y * z;

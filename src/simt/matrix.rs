@@ -1,5 +1,5 @@
 //! Tensor-core instructions as pure functions on fragments: `mma.sync`, `wmma`, `ldmatrix`, `stmatrix` and
-//! `movmatrix`. Who holds which element is in [`layout`], how sums are rounded in [`model`]. Nothing here
+//! `movmatrix`. Who holds which element is in `layout`, how sums are rounded in `model`. Nothing here
 //! knows of registers' names or of memory.
 
 mod decode;

@@ -10,7 +10,7 @@ use crate::simt::fault::Result;
 /// A matrix product of a warp.
 ///
 /// Integers are exact, then modulo 2^32 or clamped (`.satfinite`). Products of f64 are one chain of fma with
-/// ascending k, begun with c (to nearest). For other floating-point types see [`super::model`].
+/// ascending k, begun with c (to nearest). For other floating-point types see `model.rs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mma {
     shape: Shape,
