@@ -9,6 +9,7 @@ mod grid;
 mod matrix;
 mod step;
 mod warp;
+mod watch;
 
 pub use access::window_start;
 pub use warp::{LANES, Registers, lanes};

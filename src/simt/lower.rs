@@ -5,14 +5,19 @@ mod control;
 mod matrix;
 mod memory;
 mod names;
+mod touch;
 mod value;
 mod warp;
+mod watch;
 
 use std::collections::HashMap;
 
 use crate::simt::fault::{Fault, FaultKind, Result};
 use crate::simt::lower::names::{Room, Scope};
-use crate::simt::program::{Guard, Instruction, Kernel, Op, Parameter, RegisterFile, Slot, WideConstant};
+use crate::simt::lower::touch::Touch;
+use crate::simt::program::{
+    Guard, Instruction, Kernel, LaneOp, Op, Parameter, RegisterFile, Slot, WideConstant,
+};
 use crate::simt::ptx::ast::{self, Place, Space, Statement};
 
 /// Instructions of a kernel, functions put in, at most.
@@ -29,6 +34,10 @@ struct Lowering<'a> {
     variables: &'a Variables<'a>,
     code: Vec<Instruction>,
     places: Vec<Place>,
+    /// What each instruction reads and writes.
+    touches: Vec<Touch>,
+    /// Registers that begin without a value.
+    names: HashMap<Slot, String>,
     /// The positions of labels.
     labels: Vec<Option<u32>>,
     file: RegisterFile,
@@ -75,6 +84,8 @@ fn attempt(
         variables,
         code: Vec::new(),
         places: Vec::new(),
+        touches: Vec::new(),
+        names: HashMap::new(),
         labels: Vec::new(),
         file: RegisterFile::default(),
         narrow_constants: HashMap::new(),
@@ -109,10 +120,22 @@ impl<'a> Lowering<'a> {
     }
 
     fn push(&mut self, guard: Guard, op: Op) -> Result<()> {
+        debug_assert!(!matches!(op, Op::Lanes(_)), "what a loop over lanes touches must be told");
+        let touch = Touch::of(&op);
+        self.push_touching(guard, op, touch)
+    }
+
+    /// A loop over lanes keeps no more than places of its registers, so they are told beside it.
+    fn push_lanes(&mut self, guard: Guard, op: LaneOp, touch: Touch) -> Result<()> {
+        self.push_touching(guard, Op::Lanes(op), touch)
+    }
+
+    fn push_touching(&mut self, guard: Guard, op: Op, touch: Touch) -> Result<()> {
         if self.code.len() >= MOST_INSTRUCTIONS {
             return Err(self.refuse(format!("more than {MOST_INSTRUCTIONS} instructions")));
         }
         self.code.push(Instruction { guard, op });
+        self.touches.push(touch);
         self.places.push(self.place.clone());
         Ok(())
     }
@@ -207,6 +230,7 @@ impl<'a> Lowering<'a> {
             let what = format!("{}: more than 4 GiB of shared or local memory", entry.name);
             return Err(Fault::at_line(FaultKind::Unsupported, entry.line, what));
         };
+        let watch = watch::watch(&self.code, &self.touches, &self.names);
         Ok(Kernel {
             name: entry.name.clone(),
             parameters,
@@ -220,6 +244,7 @@ impl<'a> Lowering<'a> {
             argument_rooms: self.argument_rooms,
             required_block: entry.required_block,
             largest_block: entry.largest_block,
+            watch,
         })
     }
 }

@@ -155,3 +155,34 @@ fn number(literal: Literal, ty: Type) -> u64 {
         (Literal::Double(value), _) => value.to_bits(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Most compiled code writes a register before it reads it on every path; where a loop loads ahead, it does
+    /// not say so.
+    #[test]
+    fn few_kernels_of_compilers_need_watching() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (mut kernels, mut watched) = (0, Vec::new());
+        for folder in ["kernels/ptx", "tests/simt/triton"] {
+            for file in std::fs::read_dir(root.join(folder)).unwrap() {
+                let path = file.unwrap().path();
+                if path.extension().is_none_or(|extension| extension != "ptx") {
+                    continue;
+                }
+                let Ok(module) = Module::new(&std::fs::read_to_string(&path).unwrap()) else { continue };
+                kernels += module.kernels.len();
+                for kernel in module.kernels.iter().filter(|kernel| !kernel.watch.names.is_empty()) {
+                    let steps = kernel.watch.steps.iter().flatten().count();
+                    assert!(steps * 5 < kernel.code.len(), "{}: {steps} steps", kernel.name);
+                    watched.push(kernel.name.clone());
+                }
+            }
+        }
+        assert!(kernels > 60 && watched.len() * 3 < kernels, "{kernels} kernels; watched: {watched:?}");
+        assert!(watched.iter().any(|name| name == "matmul_tiled_128x256_f32"), "it loads ahead: {watched:?}");
+        assert!(!watched.iter().any(|name| name.starts_with("reduce")), "{watched:?}");
+    }
+}

@@ -34,6 +34,30 @@ pub struct Kernel {
     pub required_block: Option<[u32; 3]>,
     /// `.maxntid`.
     pub largest_block: Option<[u32; 3]>,
+    /// Registers that may be read before they were written.
+    pub watch: Watch,
+}
+
+/// Registers that are watched while running, since a path leads to a read of them without a write before.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// The watched registers' names; their numbers here are their places in this list.
+    pub names: Vec<String>,
+    /// What to look at before each instruction; empty if nothing is watched.
+    pub steps: Vec<Option<Box<WatchedStep>>>,
+}
+
+/// What an instruction does with watched registers.
+#[derive(Debug)]
+pub struct WatchedStep {
+    /// The predicate that guards it.
+    pub guard: Option<u32>,
+    /// Registers whose values it needs.
+    pub reads: Vec<u32>,
+    /// Registers whose values it passes on.
+    pub copies: Vec<u32>,
+    /// Registers that have a value from then on, if what is passed on has.
+    pub writes: Vec<u32>,
 }
 
 /// A parameter of an entry.
@@ -412,6 +436,24 @@ pub enum ExchangeKind {
     },
     /// `elect`.
     Elect,
+}
+
+impl ExchangeKind {
+    /// Whether lanes at the one and lanes at the other take part in one exchange: their qualifiers are the same.
+    pub fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Shuffle { mode, .. }, Self::Shuffle { mode: of_other, .. }) => mode == of_other,
+            (Self::Vote { mode, .. }, Self::Vote { mode: of_other, .. }) => mode == of_other,
+            (Self::Match { all, value }, Self::Match { all: of_other, value: other }) => {
+                all == of_other && matches!(value, Slot::Wide(_)) == matches!(other, Slot::Wide(_))
+            }
+            (Self::Reduce { op, ty, .. }, Self::Reduce { op: of_other, ty: other, .. }) => {
+                op == of_other && ty == other
+            }
+            (Self::Elect, Self::Elect) => true,
+            _ => false,
+        }
+    }
 }
 
 /// A matrix instruction with its operands; `None` is a result that goes nowhere.

@@ -99,7 +99,9 @@ fn what_is_undefined_or_out_of_bounds_is_a_fault() {
     let some = fault(PRODUCT, 48);
     assert_eq!((some.kind, some.thread.unwrap().thread[0]), (FaultKind::Undefined, 32));
     // Lanes that never come.
-    let guarded = format!("setp.lt.u32 %p1, %r1, 16;\n{}", PRODUCT.replacen("wmma.mma", "@%p1 wmma.mma", 1));
+    let zeros: String = (10..18).map(|f| format!("mov.f32 %f{f}, 0f00000000;\n")).collect();
+    let guarded = PRODUCT.replacen("wmma.mma", "@%p1 wmma.mma", 1);
+    let guarded = format!("{zeros}setp.lt.u32 %p1, %r1, 16;\n{guarded}");
     assert!(matches!(fault(&guarded, 32).kind, FaultKind::Deadlock | FaultKind::Undefined));
     // An address that differs between lanes.
     let uneven = format!("cvt.u64.u32 %rd3, %r1;\nadd.u64 %rd1, %rd1, %rd3;\n{PRODUCT}");

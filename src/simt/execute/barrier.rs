@@ -1,7 +1,7 @@
 //! Barriers: of a block, and of a warp.
 
 use crate::simt::execute::step::{BlockSide, Next, Shared, Stop};
-use crate::simt::execute::warp::{LANES, Wait, Warp, lanes};
+use crate::simt::execute::warp::{LANES, Wait, Warp};
 use crate::simt::fault::{Fault, FaultKind, Result};
 use crate::simt::program::{Barrier, BarrierAction, BarrierReduction, Kernel, Op, Slot};
 
@@ -101,20 +101,7 @@ impl Shared<'_> {
         pc: u32,
         mask: u32,
     ) -> Result<()> {
-        let mut left = mask;
-        while left != 0 {
-            let first = left.trailing_zeros() as usize;
-            let wanted = warp.registers.get(members, first) as u32;
-            let here = lanes(left)
-                .filter(|lane| warp.registers.get(members, *lane) as u32 == wanted)
-                .fold(0, |mask, lane| mask | 1 << lane);
-            left &= !here;
-            if here & !wanted != 0 {
-                let lane = (here & !wanted).trailing_zeros() as usize;
-                let what = format!("bar.warp.sync with members {wanted:#010x}, of which the lane is none");
-                let fault = Fault::new(FaultKind::Undefined, what);
-                return Err(self.blame(fault, pc, block.index, warp.index, lane));
-            }
+        for (wanted, here) in self.by_members(warp, block, members, pc, mask)? {
             warp.put_waiting(pc, here, Wait::WarpBarrier(wanted));
             let waiting = |wait: Wait| wait == Wait::WarpBarrier(wanted);
             let present = warp.fragments.iter().filter(|f| waiting(f.wait)).fold(0, |mask, f| mask | f.mask);

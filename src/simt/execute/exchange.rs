@@ -1,10 +1,14 @@
-//! Exchanges between the lanes of a warp: they wait until all members came to the same instruction.
+//! Exchanges between the lanes of a warp: they wait until all members came to one of the same sort, and
+//! take part with the operands of the instruction at which they are.
 
 use crate::simt::compute::atomic;
 use crate::simt::execute::step::{BlockSide, Shared};
-use crate::simt::execute::warp::{LANES, Registers, Wait, Warp, lanes};
+use crate::simt::execute::warp::{Fragment, LANES, Registers, Wait, Warp, lanes};
 use crate::simt::fault::{Fault, FaultKind, Result};
-use crate::simt::program::{Exchange, ExchangeKind, ShuffleMode, VoteMode};
+use crate::simt::program::{Exchange, ExchangeKind, Op, ShuffleMode, Slot, VoteMode};
+
+/// An instruction of an exchange, and the lanes that are at it.
+type Part<'a> = (&'a Exchange, u32);
 
 impl Shared<'_> {
     /// Lanes come to an exchange.
@@ -16,51 +20,110 @@ impl Shared<'_> {
         pc: u32,
         mask: u32,
     ) -> Result<()> {
-        let mut left = mask | warp.take(|fragment| fragment.wait == Wait::Members && fragment.pc == pc);
-        while left != 0 {
-            let first = left.trailing_zeros() as usize;
-            let blame = |what: String, lane: usize| {
-                let fault = Fault::new(FaultKind::Undefined, what);
-                self.blame(fault, pc, block.index, warp.index, lane)
-            };
-            let Some(members) = op.members else {
-                carry_out(&mut warp.registers, op, left).map_err(|(what, lane)| blame(what, lane))?;
-                warp.put(pc + 1, left);
-                break;
-            };
-            let wanted = warp.registers.get(members, first) as u32;
-            let here = lanes(left)
-                .filter(|lane| warp.registers.get(members, *lane) as u32 == wanted)
-                .fold(0, |mask, lane| mask | 1 << lane);
-            left &= !here;
-            if here & !wanted != 0 {
-                let lane = (here & !wanted).trailing_zeros() as usize;
-                let what = format!("a member mask {wanted:#010x} in which the executing lane is missing");
-                return Err(blame(what, lane));
-            }
-            if here == wanted & warp.live {
-                carry_out(&mut warp.registers, op, here).map_err(|(what, lane)| blame(what, lane))?;
+        let Some(members) = op.members else {
+            self.carry_out(warp, block, pc, &[(op, mask)])?;
+            warp.put(pc + 1, mask);
+            return Ok(());
+        };
+        for (wanted, here) in self.by_members(warp, block, members, pc, mask)? {
+            let awaited = wanted & warp.live;
+            if here == awaited {
+                self.carry_out(warp, block, pc, &[(op, here)])?;
                 warp.put(pc + 1, here);
-            } else {
-                warp.put_waiting(pc, here, Wait::Members);
+                continue;
+            }
+            warp.put_waiting(pc, here, Wait::Exchange(wanted));
+            let exchange_at = |fragment: &Fragment| match &self.kernel.code[fragment.pc as usize].op {
+                Op::Exchange(exchange) => Some(&**exchange),
+                _ => None,
+            };
+            // PTX ISA, shfl.sync: with the same qualifiers and the same members.
+            let comes_along = |fragment: &Fragment| {
+                fragment.wait == Wait::Exchange(wanted)
+                    && exchange_at(fragment).is_some_and(|other| other.kind.meets(&op.kind))
+            };
+            let there = warp.fragments.iter().filter(|f| comes_along(f)).fold(0, |mask, f| mask | f.mask);
+            if there == awaited {
+                let met: Vec<_> = warp.fragments.extract_if(.., |f| comes_along(f)).collect();
+                let parts: Vec<_> = met.iter().filter_map(|f| Some((exchange_at(f)?, f.mask))).collect();
+                self.carry_out(warp, block, pc, &parts)?;
+                for fragment in met {
+                    warp.put(fragment.pc + 1, fragment.mask);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The lanes of `mask` by the members that each names, among which it must be itself.
+    pub fn by_members(
+        &self,
+        warp: &Warp,
+        block: &BlockSide,
+        members: Slot,
+        pc: u32,
+        mask: u32,
+    ) -> Result<impl Iterator<Item = (u32, u32)> + use<>> {
+        let named: [u32; LANES] = warp.registers.all(members).map(|members| members as u32);
+        if let Some(lane) = lanes(mask).find(|lane| named[*lane] >> lane & 1 == 0) {
+            let what = format!("a member mask {:#010x} in which the executing lane is missing", named[lane]);
+            let fault = Fault::new(FaultKind::Undefined, what);
+            return Err(self.blame(fault, pc, block.index, warp.index, lane));
+        }
+        let mut left = mask;
+        Ok(std::iter::from_fn(move || {
+            let wanted = named[lanes(left).next()?];
+            let here =
+                lanes(left).filter(|lane| named[*lane] == wanted).fold(0, |mask, lane| mask | 1 << lane);
+            left &= !here;
+            Some((wanted, here))
+        }))
+    }
+
+    /// Carries out an exchange between the lanes of all parts.
+    fn carry_out(&self, warp: &mut Warp, block: &BlockSide, pc: u32, parts: &[Part]) -> Result<()> {
+        let mask = parts.iter().fold(0, |all, (_, mask)| all | mask);
+        let answers = answers(&warp.registers, parts, mask).map_err(|(what, lane)| {
+            let fault = Fault::new(FaultKind::Undefined, what);
+            self.blame(fault, pc, block.index, warp.index, lane)
+        })?;
+        for (op, mask) in parts {
+            if let Some(to) = op.to {
+                warp.registers.set_all(to, &answers.values, *mask);
+            }
+            if let Some(predicate) = op.predicate {
+                let word = &mut warp.registers.predicates[predicate as usize];
+                *word = *word & !mask | answers.flags & mask;
             }
         }
         Ok(())
     }
 }
 
-/// Carries out an exchange between the lanes of `mask`. What PTX leaves undefined is said with the lane that
-/// meets it.
-fn carry_out(
-    registers: &mut Registers,
-    op: &Exchange,
+/// What lanes get: a value each, and a predicate each.
+struct Answers {
+    values: [u64; LANES],
+    flags: u32,
+}
+
+/// What the lanes of `mask` get. What PTX leaves undefined is said with the lane that meets it.
+fn answers(
+    registers: &Registers,
+    parts: &[Part],
     mask: u32,
-) -> std::result::Result<(), (String, usize)> {
+) -> std::result::Result<Answers, (String, usize)> {
     let mut values = [0u64; LANES];
     let mut flags = 0u32;
-    match op.kind {
-        ExchangeKind::Shuffle { mode, value, b, c } => {
-            let (sources, b, c) = (registers.all(value), registers.all(b), registers.all(c));
+    let Some((first, _)) = parts.first() else { return Ok(Answers { values, flags }) };
+    match first.kind {
+        ExchangeKind::Shuffle { mode, .. } => {
+            let of = |operand: usize| {
+                gather(registers, parts, |kind| match kind {
+                    ExchangeKind::Shuffle { value, b, c, .. } => Some([value, b, c][operand]),
+                    _ => None,
+                })
+            };
+            let (sources, b, c) = (of(0), of(1), of(2));
             for lane in lanes(mask) {
                 let (source, inside) = shuffle_source(mode, lane as u32, b[lane] as u32, c[lane] as u32);
                 if mask >> source & 1 == 0 {
@@ -71,9 +134,14 @@ fn carry_out(
                 flags |= u32::from(inside) << lane;
             }
         }
-        ExchangeKind::Vote { mode, predicate, negated } => {
-            let flip = if negated { u32::MAX } else { 0 };
-            let votes = (registers.predicates[predicate as usize] ^ flip) & mask;
+        ExchangeKind::Vote { mode, .. } => {
+            let votes = parts.iter().fold(0, |votes, (op, mask)| match op.kind {
+                ExchangeKind::Vote { predicate, negated, .. } => {
+                    let flip = if negated { u32::MAX } else { 0 };
+                    votes | (registers.predicates[predicate as usize] ^ flip) & mask
+                }
+                _ => votes,
+            });
             let answer = match mode {
                 VoteMode::All => u64::from(votes == mask),
                 VoteMode::Any => u64::from(votes != 0),
@@ -82,8 +150,11 @@ fn carry_out(
             };
             values = [answer; LANES];
         }
-        ExchangeKind::Match { all, value } => {
-            let compared = registers.all(value);
+        ExchangeKind::Match { all, .. } => {
+            let compared = gather(registers, parts, |kind| match kind {
+                ExchangeKind::Match { value, .. } => Some(value),
+                _ => None,
+            });
             let equals = |lane: usize| {
                 lanes(mask).filter(|other| compared[*other] == compared[lane]).fold(0u32, |m, l| m | 1 << l)
             };
@@ -93,8 +164,11 @@ fn carry_out(
                 flags |= u32::from(equal == mask) << lane;
             }
         }
-        ExchangeKind::Reduce { op, ty, value } => {
-            let all = registers.all(value);
+        ExchangeKind::Reduce { op, ty, .. } => {
+            let all = gather(registers, parts, |kind| match kind {
+                ExchangeKind::Reduce { value, .. } => Some(value),
+                _ => None,
+            });
             let mut of_members = lanes(mask).map(|lane| all[lane]);
             let first = of_members.next().unwrap_or(0);
             values = [of_members.fold(first, |sum, value| atomic(op, ty, sum, value, 0)); LANES];
@@ -105,14 +179,24 @@ fn carry_out(
             flags = 1 << elected;
         }
     }
-    if let Some(to) = op.to {
-        registers.set_all(to, &values, mask);
+    Ok(Answers { values, flags })
+}
+
+/// An operand of every lane, from the instruction at which the lane is.
+fn gather(
+    registers: &Registers,
+    parts: &[Part],
+    operand: impl Fn(ExchangeKind) -> Option<Slot>,
+) -> [u64; LANES] {
+    let mut gathered = [0; LANES];
+    for (op, mask) in parts {
+        let Some(slot) = operand(op.kind) else { continue };
+        let values = registers.all(slot);
+        for lane in lanes(*mask) {
+            gathered[lane] = values[lane];
+        }
     }
-    if let Some(predicate) = op.predicate {
-        let word = &mut registers.predicates[predicate as usize];
-        *word = *word & !mask | flags & mask;
-    }
-    Ok(())
+    gathered
 }
 
 /// The lane that `lane` reads from, and whether it lies within the segment (PTX ISA, shfl.sync); where not,

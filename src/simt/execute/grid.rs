@@ -73,6 +73,7 @@ impl Grid<'_> {
         let local = self.shared.kernel.local_bytes as usize * LANES;
         let warp = |index| Warp {
             registers: Registers::default(),
+            written: vec![0; self.shared.kernel.watch.names.len()],
             local: Segment::unwritten(local),
             fragments: Vec::new(),
             live: 0,
@@ -112,6 +113,7 @@ impl Grid<'_> {
                     }
                 }
             }
+            warp.written.fill(0);
             warp.impatience = 0;
             warp.copies.clear();
             warp.groups = [0; LANES];
@@ -227,7 +229,8 @@ fn describe(block: &Block, warp: u32, fragment: &Fragment, line: u32) -> String 
         }
         Wait::WarpBarrier(members) => format!("lanes {members:#010x} at bar.warp.sync"),
         Wait::Aligned => "the rest of the warp at an aligned barrier".to_owned(),
-        Wait::Members | Wait::Nothing => "the other members of an exchange".to_owned(),
+        Wait::Exchange(members) => format!("lanes {members:#010x} at an exchange of the same sort"),
+        Wait::Matrix | Wait::Nothing => "the rest of the warp at a matrix instruction".to_owned(),
     };
     format!("block {x},{y},{z} warp {warp} lanes {:#010x} wait at line {line} for {for_what}", fragment.mask)
 }

@@ -22,14 +22,14 @@ impl Shared<'_> {
         pc: u32,
         mask: u32,
     ) -> Result<()> {
-        let here = mask | warp.take(|fragment| fragment.wait == Wait::Members && fragment.pc == pc);
+        let here = mask | warp.take(|fragment| fragment.wait == Wait::Matrix && fragment.pc == pc);
         if warp.live != u32::MAX {
             let what = "a matrix instruction in a warp of which not all 32 lanes live";
             let fault = Fault::new(FaultKind::Undefined, what);
             return Err(self.blame(fault, pc, block.index, warp.index, here.trailing_zeros() as usize));
         }
         if here != u32::MAX {
-            warp.put_waiting(pc, here, Wait::Members);
+            warp.put_waiting(pc, here, Wait::Matrix);
             return Ok(());
         }
         let mut spaces = self.spaces(&mut warp.local, block);

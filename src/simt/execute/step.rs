@@ -57,12 +57,18 @@ impl Shared<'_> {
     pub fn run(&mut self, warp: &mut Warp, block: &mut BlockSide) -> Result<Stop> {
         let mut turn = self.choices.turn();
         let mut avoid = 0;
+        let watched = !self.kernel.watch.names.is_empty();
         loop {
             let Some(fragment) = self.choose(warp, avoid) else { return Ok(Stop::Turn) };
             if self.executed > self.fuel {
                 return Err(self.out_of_fuel(fragment.fragment.pc));
             }
-            match self.run_fragment(warp, block, fragment, &mut turn)? {
+            let next = if watched {
+                self.run_fragment::<true>(warp, block, fragment, &mut turn)?
+            } else {
+                self.run_fragment::<false>(warp, block, fragment, &mut turn)?
+            };
+            match next {
                 Next::Choose => avoid = 0,
                 Next::Others(mask) => avoid = mask,
                 Next::Stop(stop) => return Ok(stop),
@@ -98,7 +104,8 @@ impl Shared<'_> {
         Some(Chosen { fragment: Fragment { pc, mask, wait: Wait::Nothing }, limit })
     }
 
-    fn run_fragment(
+    /// `WATCHED` says whether registers are watched: for kernels without any that costs nothing.
+    fn run_fragment<const WATCHED: bool>(
         &mut self,
         warp: &mut Warp,
         block: &mut BlockSide,
@@ -116,6 +123,9 @@ impl Shared<'_> {
                 Guard::If(predicate) => mask & warp.registers.predicates[predicate as usize],
                 Guard::Unless(predicate) => mask & !warp.registers.predicates[predicate as usize],
             };
+            if WATCHED && let Some(watched) = &kernel.watch.steps[pc as usize] {
+                self.look(warp, watched, pc, block.index, mask, active)?;
+            }
             self.executed += threads;
             self.warp_instructions += 1;
             let mut visible = false;

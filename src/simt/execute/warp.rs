@@ -122,8 +122,10 @@ pub struct Fragment {
 pub enum Wait {
     /// Nothing: they can run.
     Nothing,
-    /// The other members of an exchange to come to the same position.
-    Members,
+    /// The rest of the warp to come to the same matrix instruction.
+    Matrix,
+    /// The lanes of this mask to come to an exchange of the same sort, wherever it stands.
+    Exchange(u32),
     /// The lanes of this mask to come to any `bar.warp.sync`.
     WarpBarrier(u32),
     /// The rest of the warp to come to the same aligned barrier.
@@ -153,6 +155,8 @@ pub struct Copy {
 #[derive(Debug)]
 pub struct Warp {
     pub registers: Registers,
+    /// The lanes that wrote each watched register.
+    pub written: Vec<u32>,
     /// All lanes' local memory, one after the other.
     pub local: Segment,
     pub fragments: Vec<Fragment>,
@@ -212,7 +216,7 @@ impl Warp {
     /// Lets lanes that wait for others of their warp look again whom they wait for: some exited.
     pub fn look_again(&mut self) {
         for fragment in &mut self.fragments {
-            if matches!(fragment.wait, Wait::Members | Wait::WarpBarrier(_) | Wait::Aligned) {
+            if !matches!(fragment.wait, Wait::Block(_)) {
                 fragment.wait = Wait::Nothing;
             }
         }

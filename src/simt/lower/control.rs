@@ -94,7 +94,7 @@ impl<'a> Lowering<'a> {
                     inner.rooms.insert(variable.name.clone(), Room::Local(start));
                 }
                 Parameter::Register(register) => {
-                    let own = self.fresh(register.ty)?;
+                    let own = self.fresh(register.ty, &register.name)?;
                     inner.bind(&register.name, own);
                     if is_result {
                         if let Some(target) = self.target(scope, operand, register.ty, Fit::Same)? {

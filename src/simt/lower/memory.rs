@@ -3,11 +3,12 @@
 use crate::simt::compute::AtomicOp;
 use crate::simt::execute::window_start;
 use crate::simt::fault::Result;
+use crate::simt::lanes::ADD_WIDE;
 use crate::simt::lower::Lowering;
-use crate::simt::lower::names::Room;
-use crate::simt::lower::names::Scope;
+use crate::simt::lower::names::{Room, Scope};
+use crate::simt::lower::touch::Touch;
 use crate::simt::lower::value::Fit;
-use crate::simt::program::{Access, Address, AsyncCopy, Atomic, Base, Guard, Op, Slot, WideConstant};
+use crate::simt::program::{Access, Address, AsyncCopy, Atomic, Base, Guard, LaneOp, Op, Slot, WideConstant};
 use crate::simt::ptx::ast::{Instruction, Operand, Space, Type};
 
 /// Words that say how strongly an access is ordered, for whom, and how it is cached: interleavings are
@@ -306,7 +307,8 @@ impl<'a> Lowering<'a> {
             return Err(self.refuse(format!("{full}: an address has 64 bits")));
         };
         let slots = [to, from, shift, shift];
-        self.push(guard, Op::Lanes(crate::simt::program::LaneOp { run: crate::simt::lanes::ADD_WIDE, slots }))
+        let touch = Touch::of_lanes(target.slot, [source.slot], false);
+        self.push_lanes(guard, LaneOp { run: ADD_WIDE, slots }, touch)
     }
 
     fn is_space(&mut self, guard: Guard, i: &'a Instruction, scope: &mut Scope<'a>) -> Result<()> {

@@ -95,13 +95,13 @@ impl<'a> Lowering<'a> {
         if declaration.vector != 1 {
             return Err(self.refuse(format!("{name}: registers that are vectors are not executed")));
         }
-        let register = self.fresh(declaration.ty)?;
+        let register = self.fresh(declaration.ty, name)?;
         scope.registers.insert(name.to_owned(), register);
         Ok(register)
     }
 
-    /// A new register of that type.
-    pub fn fresh(&mut self, ty: Type) -> Result<Register> {
+    /// A new register of that type and name, without a value.
+    pub fn fresh(&mut self, ty: Type, name: &str) -> Result<Register> {
         let take = |count: &mut u32| {
             *count += 1;
             *count - 1
@@ -112,6 +112,7 @@ impl<'a> Lowering<'a> {
             128 => return Err(self.refuse("registers of 128 bits are not executed")),
             _ => Slot::Narrow(take(&mut self.file.narrow)),
         };
+        self.names.insert(slot, name.to_owned());
         Ok(Register { slot, bits: ty.bits() })
     }
 

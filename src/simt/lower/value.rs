@@ -5,6 +5,7 @@ use crate::simt::fault::Result;
 use crate::simt::lanes;
 use crate::simt::lower::Lowering;
 use crate::simt::lower::names::{Register, Room, Scope};
+use crate::simt::lower::touch::Touch;
 use crate::simt::program::{ComputeOp, Guard, LaneOp, Op, Slot, Source, Special};
 use crate::simt::ptx::ast::{Instruction, Literal, Operand, Type};
 
@@ -188,16 +189,13 @@ impl<'a> Lowering<'a> {
 
     /// Copies a register of the same width.
     pub fn copy(&mut self, guard: Guard, to: Slot, from: Slot) -> Result<()> {
-        let op = match (to, from) {
-            (Slot::Narrow(to), Slot::Narrow(from)) => {
-                Op::Lanes(LaneOp { run: lanes::COPY_NARROW, slots: [to, from, from, from] })
-            }
-            (Slot::Wide(to), Slot::Wide(from)) => {
-                Op::Lanes(LaneOp { run: lanes::COPY_WIDE, slots: [to, from, from, from] })
-            }
-            _ => Op::Copy(to, from),
+        let (run, to_index, from_index) = match (to, from) {
+            (Slot::Narrow(to), Slot::Narrow(from)) => (lanes::COPY_NARROW, to, from),
+            (Slot::Wide(to), Slot::Wide(from)) => (lanes::COPY_WIDE, to, from),
+            _ => return self.push(guard, Op::Copy(to, from)),
         };
-        self.push(guard, op)
+        let op = LaneOp { run, slots: [to_index, from_index, from_index, from_index] };
+        self.push_lanes(guard, op, Touch::of_lanes(to, [from], true))
     }
 
     fn part_bits(&self, ty: Type, parts: usize, full: &str) -> Result<u32> {
@@ -254,7 +252,8 @@ impl<'a> Lowering<'a> {
         if let (Some(Register { slot, bits }), None) = (result, second)
             && let Some(op) = lanes::find(&full, &compute, slot, bits, &sources)
         {
-            return self.push(guard, Op::Lanes(op));
+            let touch = Touch::of_lanes(slot, sources.iter().map(|source| source.slot), false);
+            return self.push_lanes(guard, op, touch);
         }
         let (from, signed) = (compute.result.bits(), compute.result.is_signed());
         let extend = result.filter(|register| signed && register.bits > from).map(|r| (from, r.bits));
@@ -272,7 +271,7 @@ impl<'a> Lowering<'a> {
         if scope.has_register(NAME) {
             return Ok(self.register(scope, NAME)?.slot);
         }
-        let register = self.fresh(Type::Pred)?;
+        let register = self.fresh(Type::Pred, NAME)?;
         scope.bind(NAME, register);
         Ok(register.slot)
     }

@@ -111,7 +111,6 @@ fn sinks_and_scopes() {
 }
 
 #[test]
-#[ignore = "exchanges meet at one instruction only so far"]
 fn arms_that_exchange_with_each_other() {
     let own = |i: u32| i * i + if i < 16 { 5 } else { 3 };
     let got = |i: u32| own(i ^ 16);

@@ -62,6 +62,16 @@ fn deadlocks_of_lanes() {
     faults(body, 32, is, &["lanes 0x0000ffff", "lanes 0xffff0000", "barrier 1"]);
     let body = "setp.ge.u32 %p0, %r1, 16;\n@%p0 bra UP;\nbar.warp.sync 0xffffffff; // here\nUP:\nbarrier.sync 1, 64; // here";
     faults(body, 32, is, &["lanes 0x0000ffff", "bar.warp.sync", "barrier 1"]);
+    // Exchanges of two sorts, or of other members, never meet.
+    let arms = |low: &str, up: &str| {
+        format!("setp.ge.u32 %p0, %r1, 16;\n@%p0 bra UP;\n{low}; // here\nret;\nUP:\n{up}; // here")
+    };
+    let idle = "shfl.sync.idx.b32 %r2, %r1, 0, 31, 0xffffffff";
+    let words = ["lanes 0x0000ffff", "lanes 0xffff0000", "an exchange of the same sort"];
+    faults(&arms(idle, "shfl.sync.bfly.b32 %r2, %r1, 0, 31, 0xffffffff"), 32, is, &words);
+    faults(&arms(idle, "match.any.sync.b32 %r2, %r1, 0xffffffff"), 32, is, &words);
+    faults(&arms(idle, "shfl.sync.idx.b32 %r2, %r1, 31, 31, 0xfffffff0"), 32, is, &words);
+    is_fine(&arms(idle, "shfl.sync.idx.b32 %r3, %r0, 3, 31, 0xffffffff"), 32);
     // Members that exited are not waited for.
     is_fine("setp.ge.u32 %p0, %r1, 16;\n@%p0 exit;\nshfl.sync.idx.b32 %r2, %r1, 0, 31, 0xffffffff;", 32);
     is_fine("setp.ge.u32 %p0, %r1, 16;\n@%p0 exit;\nbar.warp.sync 0xffffffff;", 32);

@@ -183,7 +183,6 @@ fn shared_memory_of_a_block_is_not_that_of_the_next() {
 }
 
 #[test]
-#[ignore = "registers that were never written read as zero so far"]
 fn registers_that_were_never_written() {
     let is = FaultKind::Uninitialised;
     faults("st.global.u32 [%d0], %r7; // here", 1, is, &["%r7"]);
@@ -197,6 +196,57 @@ fn registers_that_were_never_written() {
     let body = "setp.eq.u32 %p0, %r1, 0;\n@%p0 mov.u32 %r5, 1;\nst.global.u32 [%d0], %r5; // here";
     faults(body, 2, is, &["%r5", "thread 1,0,0"]);
     is_fine(body, 1);
+}
+
+#[test]
+fn registers_that_some_paths_write() {
+    let is = FaultKind::Uninitialised;
+    // One arm of two writes; who takes the other is found, and nobody else blamed.
+    let body = "setp.ge.u32 %p0, %r1, 3;\n@%p0 bra END;\nmov.u32 %r5, 7;\nEND:\n\
+                add.u32 %r6, %r5, 1; // here\nst.global.u32 [%d0], %r6;";
+    faults(body, 5, is, &["%r5", "thread 3,0,0"]);
+    is_fine(body, 3);
+    // Both arms do.
+    let body = "setp.ge.u32 %p0, %r1, 3;\n@%p0 bra UP;\nmov.u32 %r5, 7;\nbra END;\nUP:\nmov.u32 %r5, 8;\nEND:\n\
+                st.global.u32 [%d0], %r5;";
+    is_fine(body, 5);
+    // The same predicate guards the write and the read.
+    let body = "setp.ge.u32 %p0, %r1, 3;\n@%p0 mov.u32 %r5, 7;\n@%p0 st.global.u32 [%d0], %r5;";
+    is_fine(body, 5);
+    // A loop that writes at its end what it reads at its beginning; it is entered once too early.
+    let walk = |first: &str| {
+        format!(
+            "{first}mov.u32 %r2, 0;\nAGAIN:\nsetp.eq.u32 %p0, %r2, 0;\n@%p0 bra NEXT;\n\
+             add.u32 %r6, %r5, 1; // here\nNEXT:\nadd.u32 %r2, %r2, 1;\nsetp.lt.u32 %p1, %r2, 3;\n\
+             @%p1 bra AGAIN;\nst.global.u32 [%d0], %r2;"
+        )
+    };
+    faults(&walk(""), 1, is, &["%r5"]);
+    is_fine(&walk("mov.u32 %r5, 1;\n"), 1);
+    // Through copies, parts and wholes of registers.
+    faults("mov.u32 %r6, %r5;\nmov.u32 %r7, %r6;\nadd.u32 %r3, %r7, 1; // here", 1, is, &["%r7"]);
+    faults("mov.b64 %d5, {%r1, %r5};\nst.global.u64 [%d0], %d5; // here", 1, is, &["%d5"]);
+    faults("mov.b64 {%r3, %r6}, %d5;\nst.global.u32 [%d0], %r6; // here", 1, is, &["%r6"]);
+    is_fine("mov.u32 %r5, 1;\nmov.b64 %d5, {%r1, %r5};\nst.global.u64 [%d0], %d5;", 1);
+    // Exchanges and atomics.
+    faults("shfl.sync.idx.b32 %r2, %r5, 0, 31, 0xffffffff; // here", 32, is, &["%r5"]);
+    faults("red.global.add.u32 [%d0], %r5; // here", 1, is, &["%r5"]);
+}
+
+#[test]
+fn registers_of_a_function_that_were_never_written() {
+    let call = "call (%r5), f, (%r1);\nst.global.u32 [%d0], %r5; // here";
+    let function = |body: &str| format!(".func (.reg .u32 %o) f (.reg .u32 %i)\n{{\n{body}\nret;\n}}\n");
+    let text = |body: &str| kernel(call).replacen(".visible", &format!("{}.visible", function(body)), 1);
+    let launch = |text: &str| {
+        let module = Arc::new(Module::new(text).unwrap());
+        let (mut device, arguments) = device(&module, Schedule::RoundRobin);
+        device.try_launch("k", [1; 3], [2, 1, 1], &arguments)
+    };
+    launch(&text("add.u32 %o, %i, 1;")).unwrap();
+    let text = text("mov.u32 %i, %i;");
+    let fault = launch(&text).unwrap_err();
+    assert_fault(&fault, &text, FaultKind::Uninitialised, &["%r5"]);
 }
 
 #[test]
