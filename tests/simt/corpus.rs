@@ -1,6 +1,17 @@
 //! Kernels written for these tests, with answers computed here in plain Rust. kernels/README.md says how their
 //! PTX is made.
 
+/// The PTX of a source of kernels/, by each compiler.
+macro_rules! texts {
+    ($name:literal) => {
+        &[
+            include_str!(concat!("../kernels/", $name, ".ptx")),
+            include_str!(concat!("../kernels/nvrtc13/", $name, ".ptx")),
+            include_str!(concat!("../kernels/nvcc13/", $name, ".ptx")),
+        ]
+    };
+}
+
 mod algorithms;
 mod atomics;
 mod barriers;
@@ -33,10 +44,10 @@ fn words(
     device.get(&y, count)
 }
 
-/// `entry` of `text` gives `expected` for `x` under every schedule.
-fn gives(text: &str, entry: &str, shape: (u32, u32), x: &[u32], more: &[Argument], expected: &[u32]) {
+/// `entry` of each text gives `expected` for `x` under every schedule.
+fn gives(texts: &[&str], entry: &str, shape: (u32, u32), x: &[u32], more: &[Argument], expected: &[u32]) {
     let expected = expected.to_vec();
-    always(text, &expected, |device| words(device, entry, shape, x, more, expected.len()));
+    always(texts, &expected, |device| words(device, entry, shape, x, more, expected.len()));
 }
 
 /// Every kernel of the folder is executed by a test of a room of this module that names it.

@@ -84,25 +84,29 @@ impl Device {
     }
 }
 
-/// What `test` gives under round-robin and under each seed; each twice, since a schedule replays exactly.
-pub fn each_schedule<R: PartialEq + Debug>(text: &str, test: impl Fn(&mut Device) -> R) -> Vec<R> {
-    let module = Arc::new(Module::new(text).unwrap_or_else(|fault| panic!("{fault}")));
-    let random = (0..SEEDS).map(|seed| Schedule::Random { seed });
-    std::iter::once(Schedule::RoundRobin)
-        .chain(random)
-        .map(|schedule| {
+/// What `test` gives for each text under round-robin and under each seed; each twice, since a schedule replays
+/// exactly.
+pub fn each_schedule<R: PartialEq + Debug>(texts: &[&str], test: impl Fn(&mut Device) -> R) -> Vec<Vec<R>> {
+    let of_text = |text: &&str| {
+        let module = Arc::new(Module::new(text).unwrap_or_else(|fault| panic!("{fault}")));
+        let replayed = |schedule| {
             let first = test(&mut Device::new(&module, schedule));
             let again = test(&mut Device::new(&module, schedule));
             assert_eq!(first, again, "{schedule:?} does not replay");
             first
-        })
-        .collect()
+        };
+        let random = (0..SEEDS).map(|seed| Schedule::Random { seed });
+        std::iter::once(Schedule::RoundRobin).chain(random).map(replayed).collect()
+    };
+    texts.iter().map(of_text).collect()
 }
 
-/// `test` gives `expected` under every schedule.
-pub fn always<R: PartialEq + Debug>(text: &str, expected: &R, test: impl Fn(&mut Device) -> R) {
-    for (index, result) in each_schedule(text, test).iter().enumerate() {
-        assert_eq!(result, expected, "schedule {index} (0 is round-robin, n is seed n - 1)");
+/// `test` gives `expected` for each text under every schedule.
+pub fn always<R: PartialEq + Debug>(texts: &[&str], expected: &R, test: impl Fn(&mut Device) -> R) {
+    for (text, results) in each_schedule(texts, test).iter().enumerate() {
+        for (index, result) in results.iter().enumerate() {
+            assert_eq!(result, expected, "text {text}, schedule {index} (0 is round-robin, n is seed n - 1)");
+        }
     }
 }
 

@@ -5,13 +5,13 @@ use samebits::simt::Argument;
 use super::gives;
 use crate::device::{always, numbers};
 
-const TEXT: &str = include_str!("../kernels/barriers.ptx");
+const TEXTS: &[&str] = texts!("barriers");
 
 #[test]
 fn block_sums() {
     let x = numbers(3 * 256, u32::MAX);
     let expected: Vec<_> = x.chunks(256).map(|part| part.iter().fold(0, |s, v| v.wrapping_add(s))).collect();
-    gives(TEXT, "block_sum", (3, 256), &x, &[], &expected);
+    gives(TEXTS, "block_sum", (3, 256), &x, &[], &expected);
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn a_transposition_of_an_odd_shape() {
     let (rows, columns) = (37usize, 21usize);
     let x: Vec<_> = (0..rows * columns).map(|index| index as f32 * 0.5).collect();
     let expected: Vec<_> = (0..rows * columns).map(|at| x[at % rows * columns + at / rows]).collect();
-    always(TEXT, &expected, |device| {
+    always(TEXTS, &expected, |device| {
         let (x, y) = (device.put(&x), device.room::<f32>(rows * columns));
         let sizes = [Argument::U32(rows as u32), Argument::U32(columns as u32)];
         let arguments = [&[x, y.clone()], &sizes[..]].concat();
@@ -37,7 +37,7 @@ fn two_buffers_and_one_barrier_a_step() {
         let at = |i: usize, factor: u32| line[i % n].wrapping_mul(factor);
         line = (0..n).map(|i| at(i + n - 1, 1).wrapping_add(at(i, 3)).wrapping_add(at(i + 1, 5))).collect();
     }
-    gives(TEXT, "double_buffer", (1, 96), &x, &[Argument::U32(steps)], &line);
+    gives(TEXTS, "double_buffer", (1, 96), &x, &[Argument::U32(steps)], &line);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_producer_and_a_consumer() {
     let sum =
         |lane: usize| x.chunks(32).fold(0u32, |s, round| s.wrapping_mul(7).wrapping_add(round[31 - lane]));
     let expected: Vec<_> = (0..32).map(sum).collect();
-    gives(TEXT, "producer_consumer", (1, 64), &x, &[Argument::U32(7)], &expected);
+    gives(TEXTS, "producer_consumer", (1, 64), &x, &[Argument::U32(7)], &expected);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn reductions_at_a_barrier() {
         let all = |limit: u32| u32::from(x.iter().all(|v| *v > limit));
         let any = |test: &dyn Fn(&u32) -> bool| u32::from(x.iter().any(test));
         let flags = all(0) << 16 | all(3) << 17 | any(&|v| *v > 1000) << 18 | any(&|v| *v == 3) << 19;
-        gives(TEXT, "barrier_reductions", (1, 75), &x, &[], &vec![count | flags; 75]);
+        gives(TEXTS, "barrier_reductions", (1, 75), &x, &[], &vec![count | flags; 75]);
     }
 }
 
@@ -67,7 +67,7 @@ fn arms_that_meet_at_one_barrier() {
     let place = |i: u32| if i.is_multiple_of(3) { 100 + i } else { 200 + i };
     let one = |i: u32| place(63 - i) + if i.is_multiple_of(3) { 0 } else { 1000 };
     let expected: Vec<_> = (0..64).map(one).collect();
-    always(TEXT, &expected, |device| {
+    always(TEXTS, &expected, |device| {
         let y = device.room::<u32>(64);
         device.launch("barrier_in_arms", 1, 64, std::slice::from_ref(&y));
         device.get(&y, 64)

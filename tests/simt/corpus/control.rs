@@ -5,7 +5,7 @@ use samebits::simt::Argument;
 use super::gives;
 use crate::device::{always, numbers};
 
-const TEXT: &str = include_str!("../kernels/control.ptx");
+const TEXTS: &[&str] = texts!("control");
 
 #[test]
 fn arms_of_a_branch() {
@@ -16,7 +16,7 @@ fn arms_of_a_branch() {
         v => v / 2,
     };
     let expected: Vec<_> = (0..).zip(&x).map(arm).collect();
-    gives(TEXT, "branch", (2, 48), &x, &[], &expected);
+    gives(TEXTS, "branch", (2, 48), &x, &[], &expected);
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn loops_with_trip_counts_of_their_own() {
         sum
     };
     let expected: Vec<_> = (0..120).map(one).collect();
-    always(TEXT, &expected, |device| {
+    always(TEXTS, &expected, |device| {
         let y = device.room::<u32>(120);
         device.launch("nested_loops", 3, 40, std::slice::from_ref(&y));
         device.get(&y, 120)
@@ -51,7 +51,7 @@ fn lanes_that_return_early() {
         std::iter::successors(Some(*v), next).position(|v| v == 1).unwrap() as u32
     };
     let expected: Vec<_> = x.iter().map(steps).collect();
-    gives(TEXT, "early_return", (2, 48), &x, &[Argument::U32(70)], &expected);
+    gives(TEXTS, "early_return", (2, 48), &x, &[Argument::U32(70)], &expected);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn breaks_and_continues() {
         rest.take_while(|v| v % 11 != 0).fold(0, u32::wrapping_add)
     };
     let expected: Vec<_> = (0..n).map(one).collect();
-    gives(TEXT, "break_and_continue", (1, 64), &x, &[Argument::U32(64)], &expected);
+    gives(TEXTS, "break_and_continue", (1, 64), &x, &[Argument::U32(64)], &expected);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn loops_that_lanes_leave_one_by_one() {
         if b == 0 { a } else { divisor(b, a % b) }
     }
     let expected: Vec<_> = x.chunks(2).map(|pair| divisor(pair[0], pair[1])).collect();
-    gives(TEXT, "divisors", (2, 32), &x, &[], &expected);
+    gives(TEXTS, "divisors", (2, 32), &x, &[], &expected);
 }
 
 #[test]
@@ -90,5 +90,5 @@ fn switches() {
         _ => v.wrapping_sub(1),
     };
     let expected: Vec<_> = x.iter().map(one).collect();
-    gives(TEXT, "choose", (2, 32), &x, &[], &expected);
+    gives(TEXTS, "choose", (2, 32), &x, &[], &expected);
 }

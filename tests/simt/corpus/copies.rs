@@ -5,7 +5,7 @@ use samebits::simt::Argument;
 use super::gives;
 use crate::device::{always, numbers};
 
-const TEXT: &str = include_str!("../kernels/copies.ptx");
+const TEXTS: &[&str] = texts!("copies");
 
 #[test]
 fn a_pipeline_of_three_stages() {
@@ -18,7 +18,7 @@ fn a_pipeline_of_three_stages() {
             })
         };
         let expected: Vec<_> = (0..32).map(one).collect();
-        gives(TEXT, "pipeline", (1, 32), &x, &[Argument::U32(rounds as u32)], &expected);
+        gives(TEXTS, "pipeline", (1, 32), &x, &[Argument::U32(rounds as u32)], &expected);
     }
 }
 
@@ -29,7 +29,7 @@ fn copies_of_every_width() {
     expected.extend((0..256).map(|at| x[8 * (31 - at / 8) + at % 8]));
     // The i-th copy of 16 bytes takes i modulo 17 of them, and zeros.
     expected.extend((0..512).map(|at| if at % 16 < at / 16 % 17 { x[at] } else { 0 }));
-    always(TEXT, &expected, |device| {
+    always(TEXTS, &expected, |device| {
         let (x, y) = (device.put(&x), device.room::<u8>(896));
         device.launch("copies", 1, 32, &[x, y.clone()]);
         device.get(&y, 896)

@@ -5,7 +5,7 @@ use samebits::simt::Argument;
 use super::{gives, words};
 use crate::device::{always, each_schedule, numbers};
 
-const TEXT: &str = include_str!("../kernels/exchange.ptx");
+const TEXTS: &[&str] = texts!("exchange");
 
 /// shfl.sync as the PTX ISA's pseudocode has it, in signed numbers: the source lane and whether it is inside.
 fn source(mode: usize, lane: i32, b: u32, c: u32) -> (usize, bool) {
@@ -35,7 +35,7 @@ fn shuffles() {
             }));
         }
     }
-    gives(TEXT, "shuffles", (1, 32), &x, &[], &expected);
+    gives(TEXTS, "shuffles", (1, 32), &x, &[], &expected);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn shuffles_of_some_lanes() {
             if members >> lane & 1 == 1 { four.iter().fold(0, |s, v| v.wrapping_add(s)) } else { x[lane] }
         };
         let expected: Vec<_> = (0..32).map(one).collect();
-        gives(TEXT, "partial_shuffle", (1, 32), &x, &[Argument::U32(members)], &expected);
+        gives(TEXTS, "partial_shuffle", (1, 32), &x, &[Argument::U32(members)], &expected);
     }
 }
 
@@ -68,7 +68,7 @@ fn votes() {
             expected.extend([any | all << 1 | uniform << 2, if lane & 1 == 1 { voting } else { 0 }]);
         }
     }
-    gives(TEXT, "votes", (3, 32), &x, &[], &expected);
+    gives(TEXTS, "votes", (3, 32), &x, &[], &expected);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn matches() {
     let mut expected = [equal(&|v| v), equal(&|v| v & 3)].concat();
     expected.extend([u32::MAX; 32]);
     expected.extend([0; 32]);
-    gives(TEXT, "matches", (1, 32), &x, &[], &expected);
+    gives(TEXTS, "matches", (1, 32), &x, &[], &expected);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn reductions() {
         // Lanes that do not take part leave what was there.
         let value = |result: u32, lane: usize| if members >> lane & 1 == 1 { result } else { 77 };
         let expected: Vec<_> = results.iter().flat_map(|r| (0..32).map(|lane| value(*r, lane))).collect();
-        always(TEXT, &expected, |device| {
+        always(TEXTS, &expected, |device| {
             let (x, y) = (device.put(&x), device.put(&[77u32; 256]));
             device.launch("reductions", 1, 32, &[x, y.clone(), Argument::U32(members)]);
             device.get(&y, 256)
@@ -118,7 +118,7 @@ fn arms_that_wait_for_each_other() {
         if lane < 12 { place(12 + lane) } else { place(lane) }
     };
     let expected: Vec<_> = (0..32).map(one).collect();
-    always(TEXT, &expected, |device| {
+    always(TEXTS, &expected, |device| {
         let y = device.room::<u32>(32);
         device.launch("arms_in_turn", 1, 32, std::slice::from_ref(&y));
         device.get(&y, 32)
@@ -136,7 +136,7 @@ fn arms_that_shuffle_apart() {
         };
         v = (0..32).map(one).collect();
     }
-    always(TEXT, &v, |device| {
+    always(TEXTS, &v, |device| {
         let y = device.room::<u32>(32);
         device.launch("arms_apart", 1, 32, std::slice::from_ref(&y));
         device.get(&y, 32)
@@ -146,14 +146,15 @@ fn arms_that_shuffle_apart() {
 #[test]
 fn active_lanes_are_of_the_same_arm() {
     let arm = |one: bool| (0..32).filter(|lane| (lane % 3 == 1) == one).fold(0, |m, lane| m | 1u32 << lane);
-    let results = each_schedule(TEXT, |device| {
+    for results in each_schedule(TEXTS, |device| {
         let y = device.room::<u32>(32);
         device.launch("active", 1, 32, std::slice::from_ref(&y));
         device.get::<u32>(&y, 32)
-    });
-    for (lane, mask) in results.iter().flat_map(|masks| masks.iter().enumerate()) {
-        assert_eq!(mask >> lane & 1, 1);
-        assert_eq!(mask & !arm(lane % 3 == 1), 0, "lane {lane}: {mask:#x}");
+    }) {
+        for (lane, mask) in results.iter().flat_map(|masks| masks.iter().enumerate()) {
+            assert_eq!(mask >> lane & 1, 1);
+            assert_eq!(mask & !arm(lane % 3 == 1), 0, "lane {lane}: {mask:#x}");
+        }
     }
 }
 
@@ -161,8 +162,10 @@ fn active_lanes_are_of_the_same_arm() {
 fn a_warp_that_is_not_full_exchanges_among_its_lanes() {
     // Members that do not exist are not waited for.
     let x = numbers(8, 12);
-    let result =
-        each_schedule(TEXT, |device| words(device, "partial_shuffle", (1, 8), &x, &[Argument::U32(255)], 8));
-    let sums = |lane: usize| x[lane / 4 * 4..][..4].iter().sum::<u32>();
-    assert!(result.iter().flat_map(|y| y.iter().enumerate()).all(|(lane, v)| *v == sums(lane)));
+    for result in
+        each_schedule(TEXTS, |device| words(device, "partial_shuffle", (1, 8), &x, &[Argument::U32(255)], 8))
+    {
+        let sums = |lane: usize| x[lane / 4 * 4..][..4].iter().sum::<u32>();
+        assert!(result.iter().flat_map(|y| y.iter().enumerate()).all(|(lane, v)| *v == sums(lane)));
+    }
 }

@@ -3,7 +3,7 @@
 use super::{gives, words};
 use crate::device::{always, numbers};
 
-const TEXT: &str = include_str!("../kernels/hand.ptx");
+const TEXTS: &[&str] = &[include_str!("../kernels/hand.ptx")];
 
 #[test]
 fn instructions_under_a_predicate() {
@@ -18,7 +18,7 @@ fn instructions_under_a_predicate() {
         if r > 40 && !odd { 0x8000 } else { r }
     };
     let expected: Vec<_> = (0..32).map(one).collect();
-    gives(TEXT, "predicated", (1, 32), &x, &[], &expected);
+    gives(TEXTS, "predicated", (1, 32), &x, &[], &expected);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_table_of_targets() {
         }
     };
     let expected: Vec<_> = x.iter().map(one).collect();
-    gives(TEXT, "jump_table", (1, 64), &x, &[], &expected);
+    gives(TEXTS, "jump_table", (1, 64), &x, &[], &expected);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_loop_with_two_entrances() {
         }
     };
     let expected: Vec<_> = (0..50).map(one).collect();
-    always(TEXT, &expected, |device| {
+    always(TEXTS, &expected, |device| {
         let y = device.room::<u32>(50);
         device.launch("two_entrances", 1, 50, std::slice::from_ref(&y));
         device.get(&y, 50)
@@ -77,7 +77,7 @@ fn groups_that_reduce_at_barriers_of_their_own() {
         [above | (64 - above) << 8 | all << 16 | any_not << 17; 64]
     };
     let expected: Vec<_> = x.chunks(64).flat_map(group).collect();
-    gives(TEXT, "group_reductions", (1, 128), &x, &[], &expected);
+    gives(TEXTS, "group_reductions", (1, 128), &x, &[], &expected);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn functions() {
         let inverted = !u64::from(second);
         expected.extend([second.wrapping_add(i), first, inverted as u32, (inverted >> 32) as u32]);
     }
-    always(TEXT, &expected, |device| {
+    always(TEXTS, &expected, |device| {
         let y = device.room::<u32>(160);
         device.launch("functions", 1, 40, std::slice::from_ref(&y));
         device.get(&y, 160)
@@ -107,7 +107,7 @@ fn sinks_and_scopes() {
         sum.wrapping_add(u32::from(i + 3 < 32))
     };
     let expected: Vec<_> = (0..32).map(one).collect();
-    always(TEXT, &expected, |device| words(device, "sinks_and_scopes", (1, 32), &x, &[], 32));
+    always(TEXTS, &expected, |device| words(device, "sinks_and_scopes", (1, 32), &x, &[], 32));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn arms_that_exchange_with_each_other() {
     let ballot = (0..32).filter(|i| votes(*i)).fold(0, |m, i| m | 1u32 << i);
     let sum: u32 = (0..32).map(own).sum();
     let expected: Vec<_> = (0..32).map(|i| got(i).wrapping_add(ballot).wrapping_add(sum)).collect();
-    always(TEXT, &expected, |device| {
+    always(TEXTS, &expected, |device| {
         let y = device.room::<u32>(32);
         device.launch("exchange_across_arms", 1, 32, std::slice::from_ref(&y));
         device.get(&y, 32)
@@ -128,7 +128,7 @@ fn arms_that_exchange_with_each_other() {
 #[test]
 fn sums_of_subnormal_numbers() {
     // PTX ISA, atom: .f32 in global memory flushes subnormal inputs and results, in shared memory it does not.
-    always(TEXT, &vec![0u32, 0, 8, 2, 3], |device| {
+    always(TEXTS, &vec![0u32, 0, 8, 2, 3], |device| {
         let y = device.put(&[3u32, 3, 9, 9, 9]);
         device.launch("subnormal_sums", 1, 1, std::slice::from_ref(&y));
         device.get(&y, 5)
@@ -147,5 +147,5 @@ fn lanes_that_exit_while_others_wait_for_them() {
         x[i ^ 1] + ballot
     };
     let expected: Vec<_> = (0..64).map(one).collect();
-    gives(TEXT, "late_exits", (1, 64), &x, &[], &expected);
+    gives(TEXTS, "late_exits", (1, 64), &x, &[], &expected);
 }

@@ -5,7 +5,7 @@ use samebits::simt::Argument;
 use super::gives;
 use crate::device::{address, always, numbers};
 
-const TEXT: &str = include_str!("../kernels/spaces.ptx");
+const TEXTS: &[&str] = texts!("spaces");
 
 #[test]
 fn static_and_dynamic_shared_memory() {
@@ -13,7 +13,7 @@ fn static_and_dynamic_shared_memory() {
     let dynamic = |at: usize| if at % 2 == 1 { x[at / 2] * 3 } else { at as u32 / 2 };
     let one = |i: usize| x[63 - i] + dynamic(127 - 2 * i) + dynamic(2 * i) * 1000 + x[i % 33] % 256;
     let expected: Vec<_> = (0..64).map(one).collect();
-    always(TEXT, &expected, |device| {
+    always(TEXTS, &expected, |device| {
         device.shared_bytes = 512;
         super::words(device, "shared_both", (1, 64), &x, &[], 64)
     });
@@ -31,7 +31,7 @@ fn one_load_of_three_spaces() {
         }
     };
     let expected: Vec<_> = (0..32).map(one).collect();
-    gives(TEXT, "generic", (1, 32), &x, &[], &expected);
+    gives(TEXTS, "generic", (1, 32), &x, &[], &expected);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn arrays_on_the_stack() {
         list[n / 2]
     };
     let expected: Vec<_> = (0..64).map(one).collect();
-    gives(TEXT, "stack", (1, 64), &x, &[], &expected);
+    gives(TEXTS, "stack", (1, 64), &x, &[], &expected);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn variables_with_initial_values() {
         product + seeds[i % 3] as f64 + f64::from(halves[i % 5]) + if i == 0 { 41.0 } else { 0.0 }
     };
     let expected: Vec<_> = (0..40).map(one).collect();
-    always(TEXT, &expected, |device| {
+    always(TEXTS, &expected, |device| {
         let y = device.room::<f64>(40);
         device.launch("initialised", 1, 40, std::slice::from_ref(&y));
         device.get(&y, 40)
@@ -77,7 +77,7 @@ fn a_structure_as_parameter() {
     put(52, bytemuck::cast_slice(&[7u16, 65535]));
     for (k, listed) in [10.0, 20.0, -30.0, 40.0, 50.0].into_iter().enumerate() {
         let expected = vec![-7.0, -300.0, -5.0, 2.5, 4321.0, listed, 7.0 - 65535.0];
-        always(TEXT, &expected, |device| {
+        always(TEXTS, &expected, |device| {
             let y = device.room::<f64>(7);
             let arguments = [Argument::Bytes(bytes.clone()), y.clone(), Argument::U8(k as u8)];
             device.launch("structure", 1, 1, &arguments);
@@ -98,7 +98,7 @@ fn functions_with_structures() {
         p.0 + p.1 as u32 * 3 + u32::from(p.2[i % 3])
     };
     let expected: Vec<_> = (0..50).map(one).collect();
-    gives(TEXT, "calls", (1, 50), &x, &[], &expected);
+    gives(TEXTS, "calls", (1, 50), &x, &[], &expected);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn vectors_of_every_width() {
             expected.extend([second, first, rest].concat());
         }
     }
-    always(TEXT, &expected, |device| {
+    always(TEXTS, &expected, |device| {
         let (x, y) = (device.put(&x), device.room::<u8>(4608));
         device.launch("vectors", 1, 32, &[x, y.clone()]);
         let start_of_all = address(&y);
@@ -132,7 +132,7 @@ fn bytes_and_half_words() {
     let y: Vec<i16> = x.iter().map(|v| (i32::from(*v) * 300) as i16).collect();
     let z: Vec<u16> = x.iter().map(|v| u16::from(*v as u8) << 7).collect();
     let w: Vec<u8> = x.iter().zip(&z).map(|(v, z)| (z >> 3).wrapping_sub(*v as u16) as u8).collect();
-    always(TEXT, &(y, z, w), |device| {
+    always(TEXTS, &(y, z, w), |device| {
         let (x, y) = (device.put(&x), device.room::<i16>(64));
         let (z, w) = (device.room::<u16>(64), device.room::<u8>(64));
         device.launch("sub_words", 1, 64, &[x, y.clone(), z.clone(), w.clone()]);
