@@ -27,10 +27,13 @@ impl Guarantee {
         }
     }
 
-    /// Whether outputs must keep their bits under `perturbation`.
+    /// Whether outputs must keep their bits under `perturbation`. What a row has to do with the rows beside it
+    /// is the matter of another claim, [`Algorithm::batch_invariant`](crate::operation::Algorithm).
     pub fn covers(self, perturbation: Perturbation) -> bool {
         match perturbation {
-            Perturbation::Repeat | Perturbation::Load | Perturbation::Schedule => self >= Self::RunToRun,
+            Perturbation::Batch => false,
+            Perturbation::Launch | Perturbation::ReloadRecompile => self >= Self::GpuToGpu,
+            _ => self >= Self::RunToRun,
         }
     }
 }

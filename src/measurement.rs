@@ -259,7 +259,13 @@ impl Measurement {
     /// Whether a claim was seen broken: the bits differ where the guarantee says they do not. A gap is
     /// between two ways, and nobody claims that there is none.
     pub fn breaks_claim(&self) -> bool {
-        self.gap().is_none() && self.verdict == Verdict::Differs && self.guarantee.covers(self.perturbation)
+        self.verdict == Verdict::Differs && self.claims()
+    }
+
+    /// Whether the algorithm claims that its bits are the same under the row's perturbation.
+    pub fn claims(&self) -> bool {
+        let invariant = self.perturbation == Perturbation::Batch && self.batch_invariant;
+        self.gap().is_none() && (invariant || self.guarantee.covers(self.perturbation))
     }
 
     /// Adds a remark to the note.

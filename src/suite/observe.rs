@@ -125,8 +125,8 @@ impl Observer<'_> {
         let mut seen = HashSet::from([first_digests]);
         let mut differing = 0;
         let mut load: Option<Box<dyn Load>> = match perturbation {
-            Perturbation::Repeat | Perturbation::Schedule => None,
             Perturbation::Load => Some(self.device.load()?),
+            _ => None,
         };
         for execution in 1..self.executions {
             (self.stop)()?;
