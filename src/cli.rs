@@ -38,6 +38,9 @@ pub enum Verb {
     /// Put the table of a results folder between the markers of a Markdown file
     #[command(hide = true)]
     Splice(SpliceFlags),
+    /// Execute once what a run that started this process wrote into a folder
+    #[command(hide = true)]
+    Worker(WorkerFlags),
 }
 
 /// Flags of `run`.
@@ -184,6 +187,13 @@ pub struct SpliceFlags {
     /// Change nothing; exit with 1 if the table is not that of the rows
     #[arg(long)]
     pub check: bool,
+}
+
+/// Flags of `worker`.
+#[derive(Debug, Clone, Args)]
+pub struct WorkerFlags {
+    /// Where the order lies, and the answer is written
+    pub folder: PathBuf,
 }
 
 #[cfg(test)]

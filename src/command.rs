@@ -6,6 +6,7 @@ mod list;
 pub mod run;
 mod splice;
 mod verify;
+mod worker;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Verb::Compare(flags) => compare::compare(&flags),
         Verb::Verify(flags) => verify::verify(&flags),
         Verb::Splice(flags) => splice::splice(&flags),
+        Verb::Worker(flags) => worker::worker(&flags),
     })
 }
 

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::condition::Condition;
+use crate::error::{Error, Result};
 use crate::operation::{Algorithm, Target, Work};
 use crate::perturbation::Perturbation;
 use crate::poison::Poison;
@@ -74,9 +75,21 @@ pub trait Device {
     /// The clock in MHz now, if the device tells.
     fn clock_mhz(&self) -> Option<u32>;
 
-    /// What can be changed between executions here; all of it is, unless the user asks for less.
-    fn perturbations(&self) -> &'static [Perturbation] {
-        &Perturbation::OF_HARDWARE
+    /// What can be changed between executions here.
+    fn perturbations(&self) -> &'static [Perturbation];
+
+    /// The conditions that a perturbation consists of here, for those that change how an algorithm is made ready
+    /// or launched.
+    fn conditions(&self, _: Perturbation, _: &Workload) -> Vec<Condition> {
+        vec![Condition::Usual]
+    }
+
+    /// The same device, opened again: what lived in its context is gone there.
+    ///
+    /// # Errors
+    /// If the device refuses, or nothing of it is ever gone while this program runs.
+    fn reopened(&self) -> Result<Box<dyn Device>> {
+        Err(Error::device(format!("{} has no context", self.name())))
     }
 
     /// The simulation that this device is, if it is one: it has schedules and no time.
@@ -119,7 +132,19 @@ pub trait Staged {
     ///
     /// # Errors
     /// If the device refuses (no memory, a kernel that does not load).
-    fn prepare(&self, algorithm: &'static Algorithm) -> Result<Box<dyn Prepared + '_>>;
+    fn prepare(&self, algorithm: &'static Algorithm) -> Result<Box<dyn Prepared + '_>> {
+        self.prepare_under(algorithm, Condition::Usual)
+    }
+
+    /// The same under a condition that the device named.
+    ///
+    /// # Errors
+    /// If the device refuses, or knows no such condition.
+    fn prepare_under(
+        &self,
+        algorithm: &'static Algorithm,
+        condition: Condition,
+    ) -> Result<Box<dyn Prepared + '_>>;
 
     /// The yardstick of `percent_of_limit` for work of this kind: what reads every input byte once and
     /// does nothing else, or what multiplies and adds f32 in registers and does nothing else. It has

@@ -13,6 +13,7 @@
 //! | [`workload`], [`input`] | what is measured, on which numbers |
 //! | [`operation`] | what is computed: tables of algorithms, launch plans, twins, references |
 //! | [`device`] | where it runs: the CPU's twins, a GPU's kernels |
+//! | [`batch`] | the same rows inside other batches |
 //! | [`peer`] | somebody else's code on the same inputs |
 //! | [`suite`] | executing, comparing, timing: from workloads to rows |
 //! | [`simt`] | the simulated GPU: the shipped PTX on the CPU |
@@ -21,8 +22,10 @@
 //! | [`report`] | pure functions from rows to text |
 //! | [`cli`], [`command`] | the command line: one verb, one file |
 
+pub mod batch;
 pub mod cli;
 pub mod command;
+pub mod condition;
 pub mod device;
 pub mod digest;
 pub mod divergence;
@@ -43,4 +46,5 @@ pub mod suite;
 pub mod tensor;
 pub mod timing;
 pub mod verdict;
+pub mod worker;
 pub mod workload;

@@ -226,10 +226,7 @@ impl Measurement {
     /// Whether an algorithm of this program that claims nothing was seen to vary, so that the test
     /// notices differences. Others' code claims nothing either, but is not known to vary.
     pub fn is_moving_canary(&self) -> bool {
-        self.is_own()
-            && self.gap().is_none()
-            && self.guarantee == Guarantee::NotGuaranteed
-            && self.verdict == Verdict::Differs
+        self.is_own() && self.gap().is_none() && self.verdict == Verdict::Differs && !self.claims()
     }
 
     /// What tells rows of one run apart; `row_id` is its hash.

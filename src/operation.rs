@@ -10,6 +10,8 @@ mod plan_tests;
 pub mod reduce;
 pub mod twin;
 
+use crate::batch::Axis;
+use crate::device::Problem;
 use crate::device::plan::{Module, Plan};
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
@@ -80,6 +82,43 @@ pub trait Operation: Sync {
     /// are no matter of repetition.
     fn gaps(&self) -> &'static [Gap] {
         &[]
+    }
+
+    /// How many rows of a batch `workload` has: parts of the first input from which the same parts of every
+    /// output follow, with what all rows share. Their bits need not depend on one another; whether they do is
+    /// what [`Algorithm::batch_invariant`] says.
+    ///
+    /// # Errors
+    /// Why there is no such batch: the reason of a skipped row.
+    fn batch_rows(&self, _: &Algorithm, _: &Workload) -> std::result::Result<u64, String> {
+        Err(format!("{} has no rows that a batch could be made of", self.name()))
+    }
+
+    /// The same problem with a batch of these rows of it, in this order; a row may come several times. Each
+    /// output has as many rows then. A problem without rows is given back as it is.
+    ///
+    /// # Panics
+    /// If a row is not below [`Operation::batch_rows`].
+    fn rebatch(&self, problem: &Problem, _rows: &[u64]) -> Problem {
+        Problem { workload: problem.workload.clone(), inputs: problem.inputs.clone() }
+    }
+
+    /// What each output of a batch of `rows` must be, bit by bit, if a row's bits are its own: these rows of
+    /// `outputs`, those of the whole `problem`. Rows are the first axis of every output, unless an operation
+    /// says otherwise.
+    ///
+    /// # Panics
+    /// If a row is not below [`Operation::batch_rows`].
+    fn gather(
+        &self,
+        algorithm: &Algorithm,
+        problem: &Problem,
+        outputs: &[Tensor],
+        rows: &[u64],
+    ) -> Vec<Tensor> {
+        let Ok(count) = self.batch_rows(algorithm, &problem.workload) else { return outputs.to_vec() };
+        let gathered = |output: &Tensor| Axis::first(count, output.len() as u64 / count).gather(output, rows);
+        outputs.iter().map(gathered).collect()
     }
 
     /// Shapes on which every algorithm is verified, the most valuable first: ordinary ones, then odd

@@ -84,6 +84,11 @@ impl Perturbation {
         }
     }
 
+    /// Whether profile `quick` tries it.
+    pub fn is_quick(self) -> bool {
+        matches!(self, Self::Repeat | Self::Load | Self::Schedule)
+    }
+
     /// Whether it starts a process for each execution but the first.
     pub fn starts_processes(self) -> bool {
         matches!(self, Self::ReloadProcess | Self::ReloadCheckpoint)

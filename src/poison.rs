@@ -17,6 +17,11 @@ impl Poison {
         Self(0xff80 | (execution % 128) as u16)
     }
 
+    /// The first execution that has this pattern, below 128.
+    pub fn number(self) -> u64 {
+        u64::from(self.0 & 0x7f)
+    }
+
     /// The pattern as a 32-bit word, for filling buffers.
     pub fn word(self) -> u32 {
         u32::from(self.0) << 16 | u32::from(self.0)
@@ -66,6 +71,7 @@ mod tests {
             assert!(half::f16::from_bits(poison.0).is_nan());
             assert!(poison.word() != 0x7fff_ffff && poison.0 != 0x7fff);
             assert_ne!(poison, Poison::of_execution(execution + 1));
+            assert_eq!(Poison::of_execution(poison.number()), poison);
         }
     }
 

@@ -8,6 +8,7 @@
 pub(crate) mod case;
 mod check;
 mod gap;
+pub mod ladder;
 pub(crate) mod observe;
 mod row;
 #[cfg(test)]
@@ -22,7 +23,6 @@ use regex::Regex;
 
 use crate::device::{Device, Prepared, Staged};
 use crate::error::{Error, Result};
-use crate::guarantee::Guarantee;
 use crate::measurement::Measurement;
 use crate::operation::{Algorithm, Gap, Work};
 use crate::perturbation::Perturbation;
@@ -32,7 +32,8 @@ use crate::workload::{Profile, Workload};
 
 use crate::peer::Peer;
 use case::Case;
-use observe::{Observer, Outcome};
+use ladder::{Climber, NewProcesses, Trial};
+use observe::{Observer, Outcome, Yardstick};
 use row::Timed;
 use way::Way;
 
@@ -44,7 +45,7 @@ pub(crate) fn blank_row(
     algorithm: &'static Algorithm,
     perturbation: Perturbation,
 ) -> Measurement {
-    row::blank(device, workload, &Way::own(algorithm), perturbation)
+    row::blank(device, workload, &Way::own(algorithm), perturbation, "")
 }
 
 /// What a run measures.
@@ -63,6 +64,10 @@ pub struct Options {
     pub remark: Option<String>,
     /// Others whose ways are measured too.
     pub peers: Vec<Peer>,
+    /// What starts new processes; without it, perturbations that need one are skipped.
+    pub processes: Option<Box<dyn NewProcesses>>,
+    /// How many of them a row counts.
+    pub process_count: u64,
 }
 
 impl Options {
@@ -139,15 +144,17 @@ struct Job<'a> {
     too_large: Vec<(Way<'a>, String)>,
 }
 
-/// What canaries showed: by job, way and perturbation.
-type Canaries = HashMap<(usize, [String; 3], Perturbation), Outcome>;
+/// What canaries showed: by job and way.
+type Canaries = HashMap<(usize, [String; 3]), Vec<Trial>>;
 
 /// A way of a job, from being prepared to its rows.
 struct Participant<'a> {
     way: Way<'a>,
     /// `None` where the way was skipped or refused.
     prepared: Option<Box<dyn Prepared + 'a>>,
-    outcomes: Vec<(Perturbation, Outcome)>,
+    /// The undisturbed execution, where a perturbation needs one of its own; or why there is none.
+    yardstick: Option<std::result::Result<Yardstick, String>>,
+    trials: Vec<Trial>,
     timed: Option<Timed>,
 }
 
@@ -176,8 +183,14 @@ impl<'a> Suite<'a> {
         let name = device.name();
         let done: HashSet<&str> = earlier.iter().map(|row| row.row_id.as_str()).collect();
         let is_done = |workload: &Workload, way: &Way| {
-            let id = |&perturbation| row::blank(&name, workload, way, perturbation).id();
-            options.perturbations.iter().map(id).all(|id| done.contains(id.as_str()))
+            let is_there = |perturbation, variant: &str| {
+                done.contains(row::blank(&name, workload, way, perturbation, variant).id().as_str())
+            };
+            // What is skipped has one row, whatever its values.
+            options.perturbations.iter().all(|&perturbation| {
+                let variants = || ladder::variants(device, way, workload, perturbation);
+                is_there(perturbation, "") || variants().iter().all(|variant| is_there(perturbation, variant))
+            })
         };
         check_filter(workloads, options)?;
         let mut jobs = Vec::new();
@@ -271,7 +284,9 @@ impl<'a> Suite<'a> {
 
     /// Whether anything can vary on this device: one seed gives a simulation's bits again.
     fn can_vary(&self, perturbation: Perturbation) -> bool {
-        let replays = self.device.simulation().is_some() && perturbation == Perturbation::Repeat;
+        let moves =
+            matches!(perturbation, Perturbation::Schedule | Perturbation::Launch | Perturbation::Batch);
+        let replays = self.device.simulation().is_some() && !moves;
         !replays && self.device.perturbations().contains(&perturbation)
     }
 
@@ -282,7 +297,8 @@ impl<'a> Suite<'a> {
         canaries: &mut Canaries,
         listener: &mut dyn Listener,
     ) -> Result<()> {
-        let selected: Vec<_> = job.ways.iter().filter(|way| way.is_canary()).collect();
+        let may_vary = |way: &&Way| self.options.perturbations.iter().any(|p| way.is_canary(*p));
+        let selected: Vec<_> = job.ways.iter().filter(may_vary).collect();
         if selected.is_empty()
             || case::reason_to_skip(self.device, job.workload, self.options.profile).is_some()
         {
@@ -291,13 +307,17 @@ impl<'a> Suite<'a> {
         let case = Case::new(job.workload);
         // A refusal is met again, and reported, when the job itself runs.
         let Ok(staged) = self.device.stage(Arc::clone(&case.problem)) else { return Ok(()) };
+        let mut participants = Vec::new();
         for way in selected {
-            for (perturbation, outcome) in self.participate(&case, &*staged, way, None, listener)?.outcomes {
-                if is_moving_canary(way.guarantee, outcome.verdict()) {
-                    self.powerful.insert((job.workload.operation.name(), perturbation));
-                }
-                canaries.insert((index, way.key(), perturbation), outcome);
-            }
+            participants.push(self.participate(&case, &*staged, way, None, listener)?);
+        }
+        self.start_processes(&case, &mut participants, listener)?;
+        for Participant { way, trials, .. } in participants {
+            let moved = trials.iter().filter(|trial| trial.outcome.verdict() == Verdict::Differs);
+            let moved =
+                moved.map(|trial| trial.perturbation).filter(|perturbation| way.is_canary(*perturbation));
+            self.powerful.extend(moved.map(|perturbation| (job.workload.operation.name(), perturbation)));
+            canaries.insert((index, way.key()), trials);
         }
         Ok(())
     }
@@ -325,21 +345,19 @@ impl<'a> Suite<'a> {
         };
         let mut participants = Vec::new();
         for way in &job.ways {
-            let known = self
-                .options
-                .perturbations
-                .iter()
-                .map(|&p| Some((p, canaries.remove(&(index, way.key(), p))?)))
-                .collect();
+            let known = canaries.remove(&(index, way.key()));
             participants.push(self.participate(&case, &*staged, way, known, listener)?);
         }
+        self.start_processes(&case, &mut participants, listener)?;
         self.time(job.workload.operation.work(job.workload), &*staged, &mut participants, listener)?;
         let gaps = self.gaps(job, &case, &mut participants);
         for participant in participants {
             let identity =
                 participant.prepared.as_ref().map(|prepared| prepared.kernel()).unwrap_or_default();
-            for (perturbation, outcome) in participant.outcomes {
-                let mut row = self.begin_row(job.workload, &participant.way, perturbation);
+            let mut trials = participant.trials;
+            trials.sort_by_key(|trial| trial.perturbation);
+            for Trial { perturbation, variant, outcome } in trials {
+                let mut row = self.begin_row(job.workload, &participant.way, perturbation, &variant);
                 row.input_digest = case.input_digest.to_string();
                 row.kernel.clone_from(&identity.kernel);
                 row.cubin.clone_from(&identity.cubin);
@@ -376,16 +394,15 @@ impl<'a> Suite<'a> {
         case: &Case,
         staged: &'s dyn Staged,
         way: &Way<'a>,
-        known: Option<Vec<(Perturbation, Outcome)>>,
+        known: Option<Vec<Trial>>,
         listener: &mut dyn Listener,
     ) -> Result<Participant<'s>>
     where
         'a: 's,
     {
-        let algorithm = way.algorithm;
         let without = |outcome: Outcome| {
-            let outcomes = self.options.perturbations.iter().map(|&p| (p, outcome.clone())).collect();
-            Ok(Participant { way: way.clone(), prepared: None, outcomes, timed: None })
+            let trials = self.options.perturbations.iter().map(|&p| Trial::of(p, outcome.clone())).collect();
+            Ok(Participant { way: way.clone(), prepared: None, yardstick: None, trials, timed: None })
         };
         if let Some(reason) = case.reason_to_skip(self.device, way, self.options.profile) {
             return without(Outcome::Skipped(reason));
@@ -394,24 +411,111 @@ impl<'a> Suite<'a> {
             Ok(prepared) => prepared,
             Err(error) => return without(Outcome::Failed(error.to_string())),
         };
-        let outcomes = match known {
-            Some(outcomes) => outcomes,
-            None => {
-                let observer = Observer {
-                    device: self.device,
-                    checker: case.checker(algorithm, &self.device.target()),
-                    specs: case.problem.workload.operation.outputs(algorithm, &case.problem.workload),
-                    executions: self.options.executions,
-                    stop: &|| listener.check_stop(),
-                };
-                let mut outcomes = Vec::new();
-                for &perturbation in &self.options.perturbations {
-                    outcomes.push((perturbation, observer.observe(&mut *prepared, perturbation)?));
-                }
-                outcomes
+        if let Some(trials) = known {
+            let (prepared, way) = (Some(prepared), way.clone());
+            return Ok(Participant { way, prepared, yardstick: None, trials, timed: None });
+        }
+        let stop = || listener.check_stop();
+        let observer = self.observer(case, way, &stop);
+        let (mut trials, mut yardstick) = (Vec::new(), None);
+        for &perturbation in &self.options.perturbations {
+            if let Some(reason) = self.reason_to_skip(way, perturbation) {
+                trials.push(Trial::of(perturbation, Outcome::Skipped(reason)));
+                continue;
             }
-        };
-        Ok(Participant { way: way.clone(), prepared: Some(prepared), outcomes, timed: None })
+            if matches!(perturbation, Perturbation::Repeat | Perturbation::Load | Perturbation::Schedule) {
+                trials.push(Trial::of(perturbation, observer.observe(&mut *prepared, perturbation)?));
+                continue;
+            }
+            let first = || observer.yardstick(&mut *prepared).map_err(|error| error.to_string());
+            match yardstick.get_or_insert_with(first) {
+                // All ways share a process.
+                _ if perturbation.starts_processes() => {}
+                Ok(yardstick) => {
+                    let climber = Climber { case, staged, observer: &observer, yardstick };
+                    trials.extend(climber.climb(perturbation)?);
+                }
+                Err(error) => trials.push(Trial::of(perturbation, Outcome::Failed(error.clone()))),
+            }
+        }
+        Ok(Participant { way: way.clone(), prepared: Some(prepared), yardstick, trials, timed: None })
+    }
+
+    fn observer<'o>(
+        &'o self,
+        case: &'o Case,
+        way: &'o Way<'o>,
+        stop: &'o dyn Fn() -> Result<()>,
+    ) -> Observer<'o> {
+        Observer {
+            way,
+            device: self.device,
+            checker: case.checker(way.algorithm, &self.device.target()),
+            specs: case.problem.workload.operation.outputs(way.algorithm, &case.problem.workload),
+            executions: self.options.executions,
+            stop,
+        }
+    }
+
+    /// Why a way is not executed under `perturbation`, if so.
+    fn reason_to_skip(&self, way: &Way, perturbation: Perturbation) -> Option<String> {
+        let repeats =
+            matches!(perturbation, Perturbation::Repeat | Perturbation::Load | Perturbation::Schedule);
+        if !self.device.perturbations().contains(&perturbation) {
+            return Some(format!("{perturbation} has no meaning on {}", self.device.name()));
+        }
+        if !repeats && !way.is_own() {
+            return Some(format!("{perturbation} is not tried of {}", way.engine));
+        }
+        let lacks = perturbation.starts_processes() && self.options.processes.is_none();
+        lacks.then(|| "this program cannot start itself here".to_owned())
+    }
+
+    /// Executes the ways that were executed here in new processes too, where that is asked for: all of them in
+    /// each.
+    fn start_processes(
+        &self,
+        case: &Case,
+        participants: &mut [Participant],
+        listener: &dyn Listener,
+    ) -> Result<()> {
+        let Some(processes) = &self.options.processes else { return Ok(()) };
+        let stop = || listener.check_stop();
+        for &perturbation in self.options.perturbations.iter().filter(|p| p.starts_processes()) {
+            let mut taking_part: Vec<_> =
+                participants.iter_mut().filter(|participant| participant.yardstick.is_some()).collect();
+            taking_part.retain_mut(|participant| match &participant.yardstick {
+                _ if self.reason_to_skip(&participant.way, perturbation).is_some() => false,
+                Some(Err(error)) => {
+                    participant.trials.push(Trial::of(perturbation, Outcome::Failed(error.clone())));
+                    false
+                }
+                yardstick => yardstick.is_some(),
+            });
+            let trials = {
+                let observers: Vec<_> = taking_part
+                    .iter()
+                    .map(|participant| self.observer(case, &participant.way, &stop))
+                    .collect();
+                let yardsticks = taking_part
+                    .iter()
+                    .filter_map(|participant| participant.yardstick.as_ref()?.as_ref().ok());
+                let climbers: Vec<_> = observers.iter().zip(yardsticks).collect();
+                let count = self.options.process_count;
+                ladder::in_processes(
+                    perturbation,
+                    &**processes,
+                    self.device,
+                    &case.problem,
+                    &climbers,
+                    count,
+                )?
+            };
+            for (participant, trial) in taking_part.into_iter().zip(trials) {
+                participant.trials.push(trial);
+            }
+        }
+        Ok(())
     }
 
     /// Times all that ran without failing together, beside the probe of the device's limit.
@@ -470,14 +574,20 @@ impl<'a> Suite<'a> {
         listener: &mut dyn Listener,
     ) -> Result<()> {
         for &perturbation in &self.options.perturbations {
-            let row = self.begin_row(workload, way, perturbation);
+            let row = self.begin_row(workload, way, perturbation, "");
             self.write(workload, row, outcome, None, listener)?;
         }
         Ok(())
     }
 
-    fn begin_row(&self, workload: &Workload, way: &Way, perturbation: Perturbation) -> Measurement {
-        self.signed(row::blank(&self.device.name(), workload, way, perturbation))
+    fn begin_row(
+        &self,
+        workload: &Workload,
+        way: &Way,
+        perturbation: Perturbation,
+        variant: &str,
+    ) -> Measurement {
+        self.signed(row::blank(&self.device.name(), workload, way, perturbation, variant))
     }
 
     /// Puts what every row of this run says into `row`.
@@ -523,9 +633,9 @@ impl Participant<'_> {
     /// Timing belongs to `repeat` rows; what failed is not worth timing.
     fn is_timed(&self) -> bool {
         self.prepared.is_some()
-            && self.outcomes.iter().any(|(perturbation, outcome)| {
-                *perturbation == Perturbation::Repeat
-                    && matches!(outcome.verdict(), Verdict::Same | Verdict::Differs)
+            && self.trials.iter().any(|trial| {
+                trial.perturbation == Perturbation::Repeat
+                    && matches!(trial.outcome.verdict(), Verdict::Same | Verdict::Differs)
             })
     }
 }
@@ -550,10 +660,6 @@ fn gaps_of<'a>(
 /// The time for a row: UTC, RFC 3339.
 fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-fn is_moving_canary(guarantee: Guarantee, verdict: Verdict) -> bool {
-    guarantee == Guarantee::NotGuaranteed && verdict == Verdict::Differs
 }
 
 /// What a filter is matched against.

@@ -22,10 +22,15 @@ use crate::perturbation::Perturbation;
 use crate::report::{markdown, terminal};
 use crate::results::{self, Folder};
 use crate::statistics::comparisons_for;
+use crate::suite::ladder::NewProcesses;
 use crate::suite::{Finished, Listener, Options, RunIdentity, Suite, check_filter};
 use crate::timing::Budget;
 use crate::verdict::Verdict;
+use crate::worker::Workers;
 use crate::workload::{self, Profile, Workload};
+
+/// Processes that a row counts unless told otherwise.
+const PROCESSES: u64 = 8;
 
 /// Runs the suite as `flags` say.
 ///
@@ -79,7 +84,13 @@ fn options(flags: &RunFlags, devices: &[Box<dyn Device>]) -> Result<Options> {
     let perturbations = match &flags.perturb {
         Some(list) => Perturbation::parse_list(list)?,
         // Devices that are measured together are of one kind.
-        None => devices.first().map(|device| device.perturbations().to_vec()).unwrap_or_default(),
+        None => {
+            let mut all = devices.first().map(|device| device.perturbations().to_vec()).unwrap_or_default();
+            if flags.profile == Profile::Quick {
+                all.retain(|perturbation| perturbation.is_quick());
+            }
+            all
+        }
     };
     let by_profile = match flags.profile {
         Profile::Quick => 32,
@@ -113,6 +124,11 @@ fn options(flags: &RunFlags, devices: &[Box<dyn Device>]) -> Result<Options> {
         filter: filter.transpose()?,
         remark: flags.shared.then(|| "shared".to_owned()),
         peers: Vec::new(),
+        processes: Workers::of_this_program().ok().map(|workers| Box::new(workers) as Box<dyn NewProcesses>),
+        process_count: match (&flags.max_p, flags.executions) {
+            (None, None) => PROCESSES,
+            _ => executions - 1,
+        },
     })
 }
 
@@ -325,7 +341,7 @@ impl Listener for Keeper {
 const ONE_SIGNAL: Duration = Duration::from_millis(500);
 
 /// Set by the first Ctrl-C or kill; a second one ends the program at once.
-fn stop_flag() -> Result<Arc<AtomicBool>> {
+pub(super) fn stop_flag() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     let mut first: Option<Instant> = None;

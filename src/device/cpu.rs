@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
+use crate::condition::Condition;
 use crate::device::cpu::competition::Competition;
 use crate::device::{
     Cache, Device, DeviceFacts, KernelIdentity, Limits, Load, Prepared, Probe, Problem, Staged, memory,
@@ -16,9 +17,10 @@ use crate::digest::short_hash;
 use crate::environment::processor;
 use crate::error::{Error, Result};
 use crate::operation::{Algorithm, OutputSpec, Target, Work};
+use crate::perturbation::Perturbation;
 use crate::poison::Poison;
 use crate::tensor::Tensor;
-use crate::workload::Profile;
+use crate::workload::{Profile, Workload};
 
 /// The multiprocessor count that plans are made for on a CPU. It is part of what `run_to_run`
 /// algorithms' bits depend on, so it is fixed and recorded in `environment.json`.
@@ -48,14 +50,18 @@ impl Cpu {
     /// # Errors
     /// If the threads cannot be started.
     pub fn with_threads(threads: usize) -> Result<Self> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .map_err(|error| Error::device(format!("cannot start {threads} threads: {error}")))?;
+        let pool = pool(threads)?;
         let brand = processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self { pool, brand, cores })
     }
+}
+
+fn pool(threads: usize) -> Result<ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| Error::device(format!("cannot start {threads} threads: {error}")))
 }
 
 impl Device for Cpu {
@@ -111,6 +117,31 @@ impl Device for Cpu {
     fn flushes_caches(&self) -> bool {
         false
     }
+
+    fn perturbations(&self) -> &'static [Perturbation] {
+        &[
+            Perturbation::Repeat,
+            Perturbation::Load,
+            Perturbation::Launch,
+            Perturbation::Batch,
+            Perturbation::ReloadAllocation,
+            Perturbation::ReloadProcess,
+            Perturbation::ReloadCheckpoint,
+        ]
+    }
+
+    fn conditions(&self, perturbation: Perturbation, _: &Workload) -> Vec<Condition> {
+        match perturbation {
+            Perturbation::Launch => {
+                let own = self.pool.current_num_threads() as u32;
+                // Fewer threads, and more: a thread's share of the work is another one in each.
+                let threads = [1, 2, 3, 5, 8].into_iter().filter(|count| *count != own);
+                threads.map(Condition::Threads).chain(Condition::other_gpus(NOMINAL_SM_COUNT)).collect()
+            }
+            Perturbation::ReloadAllocation => (1..=4).map(Condition::Copy).collect(),
+            _ => vec![Condition::Usual],
+        }
+    }
 }
 
 struct StagedOnCpu<'a> {
@@ -119,12 +150,23 @@ struct StagedOnCpu<'a> {
 }
 
 impl Staged for StagedOnCpu<'_> {
-    fn prepare(&self, algorithm: &'static Algorithm) -> Result<Box<dyn Prepared + '_>> {
+    fn prepare_under(
+        &self,
+        algorithm: &'static Algorithm,
+        condition: Condition,
+    ) -> Result<Box<dyn Prepared + '_>> {
+        let (pool, problem) = match condition {
+            Condition::Threads(threads) => (Some(pool(threads as usize)?), Arc::clone(&self.problem)),
+            Condition::Copy(number) => (None, Arc::new(elsewhere(&self.problem, number))),
+            _ => (None, Arc::clone(&self.problem)),
+        };
         let workload = &self.problem.workload;
         let specs = workload.operation.outputs(algorithm, workload);
         let outputs = specs.iter().map(OutputSpec::tensor).collect();
         let absent = specs.iter().map(|spec| Tensor::zeros(spec.name, spec.dtype, 0)).collect();
-        Ok(Box::new(PreparedTwin { staged: self, algorithm, specs, outputs, absent }))
+        let target = Target { sm_count: condition.multiprocessors(NOMINAL_SM_COUNT) };
+        let cpu = self.cpu;
+        Ok(Box::new(PreparedTwin { cpu, problem, pool, target, algorithm, specs, outputs, absent }))
     }
 
     fn probe(&self, work: Work) -> Result<Probe<'_>> {
@@ -135,8 +177,22 @@ impl Staged for StagedOnCpu<'_> {
     }
 }
 
+/// The same problem in other memory. What is allocated between copies moves each by another distance.
+fn elsewhere(problem: &Problem, number: u32) -> Problem {
+    let mut between = Vec::new();
+    let inputs = problem.inputs.iter().map(|input| {
+        between.push(vec![0u8; 48 * number as usize + 16]);
+        input.clone()
+    });
+    Problem { workload: problem.workload.clone(), inputs: inputs.collect() }
+}
+
 struct PreparedTwin<'a> {
-    staged: &'a StagedOnCpu<'a>,
+    cpu: &'a Cpu,
+    problem: Arc<Problem>,
+    /// In place of the device's own threads.
+    pool: Option<ThreadPool>,
+    target: Target,
     algorithm: &'static Algorithm,
     specs: Vec<OutputSpec>,
     outputs: Vec<Tensor>,
@@ -146,9 +202,10 @@ struct PreparedTwin<'a> {
 
 impl PreparedTwin<'_> {
     fn run(&mut self) {
-        let Problem { workload, inputs } = &*self.staged.problem;
-        let (cpu, algorithm, outputs) = (self.staged.cpu, self.algorithm, &mut self.outputs);
-        cpu.pool.install(|| (algorithm.twin)(workload, &cpu.target(), inputs, outputs));
+        let Problem { workload, inputs } = &*self.problem;
+        let (target, algorithm, outputs) = (&self.target, self.algorithm, &mut self.outputs);
+        let pool = self.pool.as_ref().unwrap_or(&self.cpu.pool);
+        pool.install(|| (algorithm.twin)(workload, target, inputs, outputs));
     }
 
     /// Puts tensors without elements in place of accumulators, which twins then leave; or the
@@ -164,7 +221,7 @@ impl PreparedTwin<'_> {
 
 impl Prepared for PreparedTwin<'_> {
     fn execute(&mut self, poison: Poison) -> Result<()> {
-        poison.prepare(&mut self.outputs, &self.specs, &self.staged.problem.inputs);
+        poison.prepare(&mut self.outputs, &self.specs, &self.problem.inputs);
         self.run();
         Ok(())
     }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute};
 use cudarc::driver::{
-    CudaContext, CudaEvent, CudaFunction, CudaModule, CudaStream, DriverError, LaunchConfig, PushKernelArg,
-    result,
+    CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaModule, CudaStream, DriverError, LaunchConfig,
+    PushKernelArg, result,
 };
 use cudarc::nvrtc::Ptx;
 
@@ -67,13 +67,18 @@ pub fn open(ordinal: usize, shared: bool) -> Result<GpuDevice<Cuda>> {
         refuse_busy(&name, &uuid, monitor.as_ref())?;
     }
     let context = CudaContext::new(ordinal).map_err(failed(format!("{name}: creating a context")))?;
-    // SAFETY: no memory is used by two streams, and memory is freed by `cuMemFree`, which waits.
-    // With tracking on, launches would wait for events of earlier ones.
-    unsafe { context.disable_event_tracking() };
-    let stream = || context.new_stream().map_err(failed(format!("{name}: creating a stream")));
-    let (measured, background) = (stream()?, stream()?);
+    let (measured, background) = streams(&name, &context)?;
     let gpu = Cuda { ordinal, shared, properties, uuid, monitor, measured, background, context };
     Ok(GpuDevice::new(gpu))
+}
+
+/// The measured stream, and that of other work.
+fn streams(name: &str, context: &Arc<CudaContext>) -> Result<(Arc<CudaStream>, Arc<CudaStream>)> {
+    // SAFETY: work on one memory in two streams is kept apart by waiting for both, and memory is freed by
+    // `cuMemFree`, which waits. With tracking on, launches would wait for events of earlier ones.
+    unsafe { context.disable_event_tracking() };
+    let stream = || context.new_stream().map_err(failed(format!("{name}: creating a stream")));
+    Ok((stream()?, stream()?))
 }
 
 /// Asked before this process has a context there, so that it cannot meet itself: in a container,
@@ -167,11 +172,11 @@ impl Cuda {
 }
 
 /// Refuses a copy beyond the end of `memory`, which the driver would let through.
-fn check_length(memory: &Memory, bytes: usize) -> Result<()> {
-    if bytes as u64 <= memory.bytes {
+fn check_length(memory: &Memory, offset: u64, bytes: usize) -> Result<()> {
+    if offset + bytes as u64 <= memory.bytes {
         return Ok(());
     }
-    Err(Error::device(format!("copying {bytes} bytes of memory that has {}", memory.bytes)))
+    Err(Error::device(format!("copying {bytes} bytes from {offset} on of memory that has {}", memory.bytes)))
 }
 
 impl Gpu for Cuda {
@@ -179,6 +184,9 @@ impl Gpu for Cuda {
     type Module = Arc<CudaModule>;
     type Kernel = CudaFunction;
     type Event = CudaEvent;
+    type Graph = CudaGraph;
+
+    const IS_HARDWARE: bool = true;
 
     fn name(&self) -> String {
         format!("cuda:{}", self.ordinal)
@@ -240,26 +248,26 @@ impl Gpu for Cuda {
         memory.address
     }
 
-    fn upload(&self, memory: &Memory, bytes: &[u8]) -> Result<()> {
-        check_length(memory, bytes.len())?;
+    fn upload(&self, memory: &Memory, offset: u64, bytes: &[u8]) -> Result<()> {
+        check_length(memory, offset, bytes.len())?;
         if bytes.is_empty() {
             return Ok(());
         }
         self.bind()?;
         // SAFETY: both ranges are valid for the length, and stay so until the stream is done.
-        unsafe { result::memcpy_htod_async(memory.address, bytes, self.measured.cu_stream()) }
+        unsafe { result::memcpy_htod_async(memory.address + offset, bytes, self.measured.cu_stream()) }
             .and_then(|()| self.measured.synchronize())
             .map_err(failed("copying to the GPU"))
     }
 
-    fn download(&self, memory: &Memory, bytes: &mut [u8]) -> Result<()> {
-        check_length(memory, bytes.len())?;
+    fn download(&self, memory: &Memory, offset: u64, bytes: &mut [u8]) -> Result<()> {
+        check_length(memory, offset, bytes.len())?;
         if bytes.is_empty() {
             return Ok(());
         }
         self.bind()?;
         // SAFETY: both ranges are valid for the length, and stay so until the stream is done.
-        unsafe { result::memcpy_dtoh_async(bytes, memory.address, self.measured.cu_stream()) }
+        unsafe { result::memcpy_dtoh_async(bytes, memory.address + offset, self.measured.cu_stream()) }
             .and_then(|()| self.measured.synchronize())
             .map_err(failed("copying from the GPU"))
     }
@@ -310,6 +318,39 @@ impl Gpu for Cuda {
         };
         // SAFETY: the caller vouches for the arguments.
         unsafe { builder.launch(config) }.map(drop).map_err(failed("launching"))
+    }
+
+    fn begin_graph(&self) -> Result<()> {
+        self.measured
+            .begin_capture(sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
+            .map_err(failed("recording"))
+    }
+
+    fn end_graph(&self) -> Result<CudaGraph> {
+        let flags = sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY;
+        let graph = self.measured.end_capture(flags).map_err(failed("ending the recording"))?;
+        graph.ok_or_else(|| Error::device("nothing was recorded"))
+    }
+
+    fn launch_graph(&self, graph: &CudaGraph) -> Result<()> {
+        graph.launch().map_err(failed("launching a graph"))
+    }
+
+    /// A context that is not the primary one, which another owner in this process could keep alive: it ends with
+    /// what is made here.
+    fn reopen(&self) -> Result<Self> {
+        let context = CudaContext::new_non_primary(self.ordinal, 0).map_err(failed("creating a context"))?;
+        let (measured, background) = streams(&self.name(), &context)?;
+        Ok(Self {
+            ordinal: self.ordinal,
+            shared: self.shared,
+            properties: self.properties.clone(),
+            uuid: self.uuid,
+            monitor: Monitor::open(&self.uuid),
+            measured,
+            background,
+            context,
+        })
     }
 
     fn event(&self) -> Result<CudaEvent> {

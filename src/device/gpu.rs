@@ -18,11 +18,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::condition::Condition;
 use crate::device::plan::{Module, SUPPORT};
 use crate::device::{Device, DeviceFacts, KernelIdentity, Limits, Load, Problem, Staged};
 use crate::error::{Error, Result};
 use crate::operation::Target;
-use crate::workload::Profile;
+use crate::perturbation::Perturbation;
+use crate::workload::{Profile, Workload};
 
 /// Where work is enqueued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +94,11 @@ pub trait Gpu {
     type Kernel;
     /// A point in a stream.
     type Event;
+    /// Recorded launches.
+    type Graph;
+
+    /// Whether there are streams, graphs, modules and contexts to be told apart.
+    const IS_HARDWARE: bool;
 
     /// Its name in files and flags: `cuda:0`.
     fn name(&self) -> String;
@@ -123,17 +130,17 @@ pub trait Gpu {
     /// The device address.
     fn address(&self, memory: &Self::Memory) -> u64;
 
-    /// Copies `bytes` to the start of `memory`, and waits for it.
+    /// Copies `bytes` into `memory`, from byte `offset` on, and waits for it.
     ///
     /// # Errors
     /// If the GPU fails, now or in work that was enqueued before.
-    fn upload(&self, memory: &Self::Memory, bytes: &[u8]) -> Result<()>;
+    fn upload(&self, memory: &Self::Memory, offset: u64, bytes: &[u8]) -> Result<()>;
 
-    /// Copies the start of `memory` into `bytes`, and waits for it.
+    /// Copies `memory`, from byte `offset` on, into `bytes`, and waits for it.
     ///
     /// # Errors
     /// If the GPU fails, now or in work that was enqueued before.
-    fn download(&self, memory: &Self::Memory, bytes: &mut [u8]) -> Result<()>;
+    fn download(&self, memory: &Self::Memory, offset: u64, bytes: &mut [u8]) -> Result<()>;
 
     /// Enqueues filling all of `memory` with a 32-bit word, in the measured stream.
     ///
@@ -165,6 +172,37 @@ pub trait Gpu {
         shape: LaunchShape,
         arguments: &[Value],
     ) -> Result<()>;
+
+    /// What is enqueued into the measured stream from now on is recorded in place of being done.
+    ///
+    /// # Errors
+    /// If the GPU refuses, or has no graphs.
+    fn begin_graph(&self) -> Result<()> {
+        Err(Error::device(format!("{} has no graphs", self.name())))
+    }
+
+    /// Ends recording.
+    ///
+    /// # Errors
+    /// If the GPU refuses what was recorded.
+    fn end_graph(&self) -> Result<Self::Graph>;
+
+    /// Enqueues what was recorded, in the measured stream.
+    ///
+    /// # Errors
+    /// If the GPU refuses.
+    fn launch_graph(&self, graph: &Self::Graph) -> Result<()>;
+
+    /// The same GPU, opened again with a context of its own.
+    ///
+    /// # Errors
+    /// If the GPU refuses, or has no contexts.
+    fn reopen(&self) -> Result<Self>
+    where
+        Self: Sized,
+    {
+        Err(Error::device(format!("{} has no contexts", self.name())))
+    }
 
     /// An event that keeps the time.
     ///
@@ -235,13 +273,18 @@ impl<G: Gpu> GpuDevice<G> {
         &self.gpu
     }
 
+    /// The kernels of `module`, loaded now.
+    fn fresh_module(&self, module: &'static Module) -> Result<Rc<Loaded<G::Module>>> {
+        Ok(Rc::new(self.gpu.load_module(module)?))
+    }
+
     /// The kernels of `module`, loaded at the first call.
     fn module(&self, module: &'static Module) -> Result<Rc<Loaded<G::Module>>> {
         let known = self.modules.borrow().iter().find(|(key, _)| std::ptr::eq(*key, module)).cloned();
         if let Some((_, loaded)) = known {
             return Ok(loaded);
         }
-        let loaded = Rc::new(self.gpu.load_module(module)?);
+        let loaded = self.fresh_module(module)?;
         self.modules.borrow_mut().push((module, Rc::clone(&loaded)));
         Ok(loaded)
     }
@@ -289,7 +332,7 @@ impl<G: Gpu> GpuDevice<G> {
     }
 }
 
-impl<G: Gpu> Device for GpuDevice<G> {
+impl<G: Gpu + 'static> Device for GpuDevice<G> {
     fn name(&self) -> String {
         self.gpu.name()
     }
@@ -337,6 +380,37 @@ impl<G: Gpu> Device for GpuDevice<G> {
 
     fn flushes_caches(&self) -> bool {
         true
+    }
+
+    fn perturbations(&self) -> &'static [Perturbation] {
+        &[
+            Perturbation::Repeat,
+            Perturbation::Load,
+            Perturbation::Launch,
+            Perturbation::Batch,
+            Perturbation::ReloadModule,
+            Perturbation::ReloadAllocation,
+            Perturbation::ReloadContext,
+            Perturbation::ReloadProcess,
+            Perturbation::ReloadCheckpoint,
+        ]
+    }
+
+    fn conditions(&self, perturbation: Perturbation, workload: &Workload) -> Vec<Condition> {
+        let hardware = [Condition::OtherStream, Condition::Graph].into_iter().filter(|_| G::IS_HARDWARE);
+        match perturbation {
+            Perturbation::Launch => {
+                let other_gpus = Condition::other_gpus(self.gpu.properties().sm_count);
+                other_gpus.chain(Condition::shapes()).chain(hardware).collect()
+            }
+            Perturbation::ReloadAllocation => Condition::offsets(workload.dtype.size() as u32).collect(),
+            Perturbation::ReloadModule => vec![Condition::FreshModule],
+            _ => vec![Condition::Usual],
+        }
+    }
+
+    fn reopened(&self) -> Result<Box<dyn Device>> {
+        Ok(Box::new(Self::new(self.gpu.reopen()?)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a GPU is asked to do: buffers, and steps over them. Operations make plans; `gpu.rs` carries
 //! them out over any GPU, so that plans and argument packing are tested without one.
 
+use crate::condition::Condition;
 use crate::digest::short_hash;
 
 /// Compiled kernels that the program carries.
@@ -93,6 +94,36 @@ pub struct Launch {
     pub shared_bytes: u32,
     /// The arguments in their order.
     pub arguments: Vec<Argument>,
+    /// Which other shapes compute the same.
+    pub legal: Legal,
+}
+
+/// The shapes under which a kernel computes the same as under its plan's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Legal {
+    /// Any grid, and any block of whole warps up to so many threads: it loops over what is left.
+    Any {
+        /// Threads of the largest block.
+        most_threads: u32,
+    },
+    /// A block per piece of work; further blocks are idle.
+    MoreBlocks,
+}
+
+impl Launch {
+    /// Grid and block under `condition`.
+    pub fn shape_under(&self, condition: Condition) -> ([u32; 3], [u32; 3]) {
+        match (condition, self.legal) {
+            (Condition::Shape { blocks, threads }, Legal::Any { most_threads }) => {
+                ([blocks, 1, 1], [threads.min(most_threads), 1, 1])
+            }
+            (Condition::Shape { blocks, .. }, Legal::MoreBlocks) => {
+                let [x, y, z] = self.grid;
+                ([x.saturating_add(blocks).min(i32::MAX as u32), y, z], self.block)
+            }
+            _ => (self.grid, self.block),
+        }
+    }
 }
 
 /// One step of a plan.

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 pub use gpu::SimGpu;
 
-use crate::device::gpu::Gpu;
+use crate::condition::Condition;
+use crate::device::gpu::{Gpu, GpuDevice};
 use crate::device::sim::prepared::StagedOnSim;
 use crate::device::{Device, DeviceFacts, Limits, Load, Problem, Simulation, Staged};
 use crate::error::{Error, Result};
@@ -92,7 +93,19 @@ impl Device for Sim {
     }
 
     fn perturbations(&self) -> &'static [Perturbation] {
-        &[Perturbation::Repeat, Perturbation::Schedule]
+        &[
+            Perturbation::Repeat,
+            Perturbation::Schedule,
+            Perturbation::Launch,
+            Perturbation::Batch,
+            Perturbation::ReloadAllocation,
+            Perturbation::ReloadProcess,
+            Perturbation::ReloadCheckpoint,
+        ]
+    }
+
+    fn conditions(&self, perturbation: Perturbation, workload: &Workload) -> Vec<Condition> {
+        GpuDevice::new(SimGpu::new()).conditions(perturbation, workload)
     }
 
     fn simulation(&self) -> Option<&dyn Simulation> {

@@ -8,6 +8,7 @@ use crate::measurement::Measurement;
 use crate::operation::{Algorithm, Gap, Target};
 use crate::perturbation::Perturbation;
 use crate::suite::case::Case;
+use crate::suite::ladder::Trial;
 use crate::suite::observe;
 use crate::suite::way::Way;
 use crate::suite::{Participant, row};
@@ -21,7 +22,7 @@ pub fn blank(device: &str, workload: &Workload, algorithm: &'static Algorithm, g
         setting: workload.setting.and(&gap.setting()),
         guarantee: Guarantee::NotGuaranteed,
         batch_invariant: false,
-        ..row::blank(device, workload, &Way::own(algorithm), Perturbation::Repeat)
+        ..row::blank(device, workload, &Way::own(algorithm), Perturbation::Repeat, "")
     }
 }
 
@@ -57,7 +58,7 @@ pub fn measure(
 /// The output called `name` of an undisturbed execution; or why there is none.
 fn first_output(participant: &mut Participant, name: &str) -> std::result::Result<Tensor, String> {
     let algorithm = participant.way.name;
-    let Some(prepared) = participant.prepared.as_mut().filter(|_| holds(&participant.outcomes)) else {
+    let Some(prepared) = participant.prepared.as_mut().filter(|_| holds(&participant.trials)) else {
         return Err(format!("{algorithm} was skipped or failed"));
     };
     let output = |outputs: &[Tensor]| outputs.iter().find(|output| output.name == name).cloned();
@@ -68,8 +69,8 @@ fn first_output(participant: &mut Participant, name: &str) -> std::result::Resul
 }
 
 /// Whether it was executed, and was never wrong. What has no meaning on the device says nothing.
-fn holds(outcomes: &[(Perturbation, observe::Outcome)]) -> bool {
-    let any = |verdict| outcomes.iter().any(|(_, outcome)| outcome.verdict() == verdict);
+fn holds(trials: &[Trial]) -> bool {
+    let any = |verdict| trials.iter().any(|trial| trial.outcome.verdict() == verdict);
     !any(Verdict::Failed) && (any(Verdict::Same) || any(Verdict::Differs))
 }
 

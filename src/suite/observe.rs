@@ -10,11 +10,15 @@ use crate::operation::OutputSpec;
 use crate::perturbation::Perturbation;
 use crate::poison::Poison;
 use crate::suite::check::{Accuracy, Checker};
+use crate::suite::way::Way;
 use crate::tensor::Tensor;
 use crate::verdict::Verdict;
 
 /// The seed of the schedule that every execution follows under `repeat`, and the first one otherwise.
 pub const YARDSTICK_SEED: u64 = 0;
+
+/// How often what differs against the claim is executed again at once.
+const RERUNS: u64 = 3;
 
 /// What became of a row.
 #[derive(Debug, Clone)]
@@ -60,6 +64,8 @@ pub struct Observation {
     pub instructions: Option<u64>,
     /// The worst of all distinct outputs against the reference.
     pub accuracy: Accuracy,
+    /// What else is to be said of the executions.
+    pub remark: Option<String>,
 }
 
 impl Observation {
@@ -78,6 +84,8 @@ impl Observation {
 
 /// What executions need besides the algorithm itself.
 pub struct Observer<'a> {
+    /// The way that is executed.
+    pub way: &'a Way<'a>,
     /// The device, for competing work.
     pub device: &'a dyn Device,
     /// The accurate answer.
@@ -90,22 +98,27 @@ pub struct Observer<'a> {
     pub stop: &'a dyn Fn() -> Result<()>,
 }
 
+/// The first execution, undisturbed, with which later ones are compared.
+pub struct Yardstick {
+    /// Its outputs.
+    pub outputs: Vec<Tensor>,
+    digests: Digests,
+    accuracy: Accuracy,
+    instructions: Option<u64>,
+}
+
+/// The digest of the stores, and that of the f32 stores beside them if there are any.
+type Digests = (Digest, Option<Digest>);
+
 impl Observer<'_> {
     /// Executes `prepared`, the first time undisturbed, and compares each later execution with the
-    /// first. What the device reports, and what is wrong with an output, becomes the outcome.
+    /// first. What the device reports, and what is wrong with an output, becomes the outcome. For
+    /// perturbations under which the same prepared algorithm is executed again.
     ///
     /// # Errors
     /// Only what `stop` says.
     pub fn observe(&self, prepared: &mut dyn Prepared, perturbation: Perturbation) -> Result<Outcome> {
-        if !self.device.perturbations().contains(&perturbation) {
-            let device = self.device.name();
-            return Ok(Outcome::Skipped(format!("{perturbation} has no meaning on {device}")));
-        }
-        match self.try_observe(prepared, perturbation) {
-            Ok(observation) => Ok(Outcome::Observed(observation)),
-            Err(Error::Interrupted) => Err(Error::Interrupted),
-            Err(error) => Ok(Outcome::Failed(error.to_string())),
-        }
+        outcome(self.try_observe(prepared, perturbation))
     }
 
     fn try_observe(&self, prepared: &mut dyn Prepared, perturbation: Perturbation) -> Result<Observation> {
@@ -113,17 +126,8 @@ impl Observer<'_> {
         let varies = perturbation == Perturbation::Schedule;
         let series = Series { executions: self.executions, seed: YARDSTICK_SEED, varies };
         prepared.expect(series);
-        if let Some(simulation) = simulation {
-            simulation.set_schedule(YARDSTICK_SEED);
-            simulation.take_instructions();
-        }
-        let first = execute(prepared, 0)?.to_vec();
-        let instructions = simulation.map(|simulation| simulation.take_instructions());
-        let mut first_differing = None;
-        let mut accuracy = self.checker.check(&first).map_err(Error::Device)?;
-        let (first_digests, mut worst) = self.compare(&first, &first);
-        let mut seen = HashSet::from([first_digests]);
-        let mut differing = 0;
+        let yardstick = self.yardstick(prepared)?;
+        let mut tally = self.tally(&yardstick);
         let mut load: Option<Box<dyn Load>> = match perturbation {
             Perturbation::Load => Some(self.device.load()?),
             _ => None,
@@ -136,51 +140,192 @@ impl Observer<'_> {
             if let Some(simulation) = simulation {
                 simulation.set_schedule(series.execution(execution).seed);
             }
-            let outputs = execute(prepared, execution)?;
-            let (digests, divergences) = self.compare(&first, outputs);
-            if digests == first_digests {
-                continue;
-            }
-            differing += 1;
-            first_differing.get_or_insert(execution);
-            if seen.insert(digests) {
-                accuracy = accuracy.or_worse(self.checker.check(outputs).map_err(Error::Device)?);
-            }
-            for (worst, divergence) in worst.iter_mut().zip(divergences) {
-                if divergence.severity() > worst.severity() {
-                    *worst = divergence;
-                }
-            }
+            tally.add(execution, execute(prepared, execution)?)?;
         }
-        Ok(Observation {
-            comparisons: self.executions - 1,
-            differing,
-            distinct: seen.len() as u64,
-            digest: first_digests.0,
-            accumulator_digest: first_digests.1,
-            worst,
-            first_differing,
-            instructions,
-            accuracy,
-        })
+        if let Some(first) = tally.first_differing
+            && self.way.claims(perturbation)
+        {
+            tally.rerun(|tally, rerun| {
+                if let Some(load) = &mut load {
+                    load.renew()?;
+                }
+                if let Some(simulation) = simulation {
+                    simulation.set_schedule(series.execution(first).seed);
+                }
+                Ok(tally.would_differ(execute(prepared, self.executions + rerun)?))
+            })?;
+        }
+        Ok(tally.finish())
     }
 
-    /// The digest of the stores of `outputs`, that of the f32 stores beside them if there are any, and
-    /// how each output differs from the first execution's.
-    fn compare(&self, first: &[Tensor], outputs: &[Tensor]) -> ((Digest, Option<Digest>), Vec<Divergence>) {
-        let (mut stores, mut accumulators) = (Hasher::new(), Hasher::new());
-        let divergences = self
-            .specs
-            .iter()
-            .zip(first.iter().zip(outputs))
-            .map(|(spec, (before, now))| {
-                let hasher = if spec.accumulator { &mut accumulators } else { &mut stores };
-                divergence_and_digest(before, now, hasher)
-            })
-            .collect();
-        let apart = self.specs.iter().any(|spec| spec.accumulator);
-        ((stores.finish(), apart.then(|| accumulators.finish())), divergences)
+    /// Executes for the first time.
+    ///
+    /// # Errors
+    /// What the device reports, and what is wrong with the outputs.
+    pub fn yardstick(&self, prepared: &mut dyn Prepared) -> Result<Yardstick> {
+        let simulation = self.device.simulation();
+        if let Some(simulation) = simulation {
+            simulation.set_schedule(YARDSTICK_SEED);
+            simulation.take_instructions();
+        }
+        let outputs = execute(prepared, 0)?.to_vec();
+        let instructions = simulation.map(|simulation| simulation.take_instructions());
+        let accuracy = self.checker.check(&outputs).map_err(Error::Device)?;
+        let (digests, _) = compare(&self.specs, &outputs, &outputs);
+        Ok(Yardstick { outputs, digests, accuracy, instructions })
     }
+
+    /// Begins comparing with the yardstick; what differs is held against the reference.
+    pub fn tally<'t>(&'t self, yardstick: &'t Yardstick) -> Tally<'t> {
+        Tally::new(yardstick, &yardstick.outputs, &self.specs, Some(&self.checker))
+    }
+
+    /// The same against a bound of its own.
+    pub fn tally_against<'t>(&'t self, yardstick: &'t Yardstick, checker: &'t Checker<'t>) -> Tally<'t> {
+        Tally::new(yardstick, &yardstick.outputs, &self.specs, Some(checker))
+    }
+
+    /// Begins comparing with what follows from the yardstick for another problem, to which the reference does not
+    /// apply.
+    pub fn tally_of<'t>(&'t self, yardstick: &'t Yardstick, expected: &'t [Tensor]) -> Tally<'t> {
+        Tally::new(yardstick, expected, &self.specs, None)
+    }
+}
+
+/// What became of executions: an observation, or the error that ended them.
+///
+/// # Errors
+/// [`Error::Interrupted`] alone.
+pub fn outcome(observed: Result<Observation>) -> Result<Outcome> {
+    match observed {
+        Ok(observation) => Ok(Outcome::Observed(observation)),
+        Err(Error::Interrupted) => Err(Error::Interrupted),
+        Err(error) => Ok(Outcome::Failed(error.to_string())),
+    }
+}
+
+/// Comparisons with a yardstick, one after the other.
+pub struct Tally<'a> {
+    yardstick: &'a Yardstick,
+    expected: &'a [Tensor],
+    expected_digests: Digests,
+    specs: &'a [OutputSpec],
+    checker: Option<&'a Checker<'a>>,
+    seen: HashSet<Digests>,
+    comparisons: u64,
+    differing: u64,
+    first_differing: Option<u64>,
+    worst: Vec<Divergence>,
+    accuracy: Accuracy,
+    remark: Option<String>,
+}
+
+impl<'a> Tally<'a> {
+    fn new(
+        yardstick: &'a Yardstick,
+        expected: &'a [Tensor],
+        specs: &'a [OutputSpec],
+        checker: Option<&'a Checker<'a>>,
+    ) -> Self {
+        let (expected_digests, worst) = compare(specs, expected, expected);
+        Self {
+            yardstick,
+            expected,
+            expected_digests,
+            specs,
+            checker,
+            seen: HashSet::from([expected_digests]),
+            comparisons: 0,
+            differing: 0,
+            first_differing: None,
+            worst,
+            accuracy: yardstick.accuracy,
+            remark: None,
+        }
+    }
+
+    /// Compares the outputs of an execution, and says whether they differ.
+    ///
+    /// # Errors
+    /// If they are farther from the reference than their bound.
+    pub fn add(&mut self, execution: u64, outputs: &[Tensor]) -> Result<bool> {
+        let (digests, divergences) = compare(self.specs, self.expected, outputs);
+        self.comparisons += 1;
+        if digests == self.expected_digests {
+            return Ok(false);
+        }
+        self.differing += 1;
+        self.first_differing.get_or_insert(execution);
+        if self.seen.insert(digests)
+            && let Some(checker) = self.checker
+        {
+            self.accuracy = self.accuracy.or_worse(checker.check(outputs).map_err(Error::Device)?);
+        }
+        for (worst, divergence) in self.worst.iter_mut().zip(divergences) {
+            if divergence.severity() > worst.severity() {
+                *worst = divergence;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether any differed so far.
+    pub fn differs(&self) -> bool {
+        self.differing > 0
+    }
+
+    /// Whether these outputs differ; they are not counted.
+    pub fn would_differ(&self, outputs: &[Tensor]) -> bool {
+        compare(self.specs, self.expected, outputs).0 != self.expected_digests
+    }
+
+    /// Executes again what differed where it must not, and says whether that was a one-off. `differs` says it of
+    /// the rerun of that number.
+    ///
+    /// # Errors
+    /// What `differs` says.
+    pub fn rerun(&mut self, mut differs: impl FnMut(&Self, u64) -> Result<bool>) -> Result<()> {
+        let mut again = 0;
+        for rerun in 0..RERUNS {
+            again += u64::from(differs(self, rerun)?);
+        }
+        self.remark = Some(match again {
+            0 => format!("one-off: not seen again in {RERUNS} re-runs"),
+            _ => format!("re-run: differs again in {again} of {RERUNS}"),
+        });
+        Ok(())
+    }
+
+    /// What all comparisons showed.
+    pub fn finish(self) -> Observation {
+        Observation {
+            comparisons: self.comparisons,
+            differing: self.differing,
+            distinct: self.seen.len() as u64,
+            digest: self.yardstick.digests.0,
+            accumulator_digest: self.yardstick.digests.1,
+            worst: self.worst,
+            first_differing: self.first_differing,
+            instructions: self.yardstick.instructions,
+            accuracy: self.accuracy,
+            remark: self.remark,
+        }
+    }
+}
+
+/// The digests of `outputs`, and how each output differs from the expected one.
+fn compare(specs: &[OutputSpec], expected: &[Tensor], outputs: &[Tensor]) -> (Digests, Vec<Divergence>) {
+    let (mut stores, mut accumulators) = (Hasher::new(), Hasher::new());
+    let divergences = specs
+        .iter()
+        .zip(expected.iter().zip(outputs))
+        .map(|(spec, (before, now))| {
+            let hasher = if spec.accumulator { &mut accumulators } else { &mut stores };
+            divergence_and_digest(before, now, hasher)
+        })
+        .collect();
+    let apart = specs.iter().any(|spec| spec.accumulator);
+    ((stores.finish(), apart.then(|| accumulators.finish())), divergences)
 }
 
 /// Executes once under the poison of `execution`; every element must have been written.

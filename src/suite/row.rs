@@ -13,8 +13,14 @@ use crate::timing::Samples;
 use crate::verdict::Verdict;
 use crate::workload::Workload;
 
-/// A row with its key and nothing observed.
-pub fn blank(device: &str, workload: &Workload, way: &Way, perturbation: Perturbation) -> Measurement {
+/// A row with its key and nothing observed; of a perturbation with values, `variant` is the one tried.
+pub fn blank(
+    device: &str,
+    workload: &Workload,
+    way: &Way,
+    perturbation: Perturbation,
+    variant: &str,
+) -> Measurement {
     let outputs = workload.operation.outputs(way.algorithm, workload);
     Measurement {
         schema: SCHEMA,
@@ -39,7 +45,7 @@ pub fn blank(device: &str, workload: &Workload, way: &Way, perturbation: Perturb
         input_digest: String::new(),
         seed: workload.seed,
         perturbation,
-        variant: String::new(),
+        variant: variant.to_owned(),
         verdict: Verdict::Skipped,
         comparisons: None,
         differing: None,
@@ -97,6 +103,9 @@ fn fill_observed(row: &mut Measurement, observation: &Observation) {
     if let (Perturbation::Schedule, Some(execution)) = (row.perturbation, observation.first_differing) {
         let seed = YARDSTICK_SEED;
         row.remark(&format!("schedules of seeds {seed} and {} differ", seed + execution));
+    }
+    if let Some(remark) = &observation.remark {
+        row.remark(remark);
     }
     if let Some(instructions) = observation.instructions {
         row.remark(&format!("{instructions} thread instructions"));

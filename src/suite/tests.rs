@@ -1,10 +1,13 @@
 //! The suite over scripted devices: what must be caught is planted, what must vary is injected, and
 //! nothing depends on a race being lost.
 
+mod ladder;
+
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::*;
+use crate::condition::Condition;
 use crate::device::{Cache, DeviceFacts, KernelIdentity, Limits, Load, Probe, Problem};
 use crate::operation::Target;
 use crate::poison::Poison;
@@ -22,6 +25,33 @@ struct Scripted {
     canary: Option<Box<Script>>,
     free_bytes: Option<u64>,
     under_load: Cell<bool>,
+    /// Where `fixed_tree` is off by a unit in the last place.
+    planted: Option<Plant>,
+    /// Whether it was opened again.
+    reopened: bool,
+}
+
+/// When a planted fault shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Plant {
+    Under(Condition),
+    /// In the execution of that number alone.
+    UnderOnce(Condition, u64),
+    Loaded,
+    Reopened,
+    BatchOf(usize),
+}
+
+impl Plant {
+    fn shows(self, device: &Scripted, run: &ScriptedRun) -> bool {
+        match self {
+            Self::Under(condition) => run.condition == condition,
+            Self::UnderOnce(condition, number) => run.condition == condition && run.executed == number,
+            Self::Loaded => device.under_load.get(),
+            Self::Reopened => device.reopened,
+            Self::BatchOf(rows) => run.right.len() == rows,
+        }
+    }
 }
 
 fn honest(out: &mut [f32], sums: &[f32], _: u64) -> Result<()> {
@@ -74,7 +104,37 @@ impl Device for Scripted {
     fn flushes_caches(&self) -> bool {
         true
     }
+
+    fn perturbations(&self) -> &'static [Perturbation] {
+        &LADDER
+    }
+
+    fn conditions(&self, perturbation: Perturbation, _: &Workload) -> Vec<Condition> {
+        match perturbation {
+            Perturbation::Launch => vec![Condition::Threads(3), Condition::Shape { blocks: 1, threads: 32 }],
+            Perturbation::ReloadAllocation => vec![Condition::Offset(4), Condition::Offset(8)],
+            Perturbation::ReloadModule => vec![Condition::FreshModule],
+            _ => vec![Condition::Usual],
+        }
+    }
+
+    fn reopened(&self) -> Result<Box<dyn Device>> {
+        Ok(Box::new(Scripted { planted: self.planted, reopened: true, ..Scripted::default() }))
+    }
 }
+
+/// All but the schedule, which only a simulation has.
+const LADDER: [Perturbation; 9] = [
+    Perturbation::Repeat,
+    Perturbation::Load,
+    Perturbation::Launch,
+    Perturbation::Batch,
+    Perturbation::ReloadModule,
+    Perturbation::ReloadAllocation,
+    Perturbation::ReloadContext,
+    Perturbation::ReloadProcess,
+    Perturbation::ReloadCheckpoint,
+];
 
 struct ScriptedLoad<'a>(&'a Scripted);
 
@@ -96,7 +156,11 @@ struct ScriptedStage<'a> {
 }
 
 impl Staged for ScriptedStage<'_> {
-    fn prepare(&self, algorithm: &'static Algorithm) -> Result<Box<dyn Prepared + '_>> {
+    fn prepare_under(
+        &self,
+        algorithm: &'static Algorithm,
+        condition: Condition,
+    ) -> Result<Box<dyn Prepared + '_>> {
         let Problem { workload, inputs } = &*self.problem;
         let mut right = vec![Tensor::zeros("sum", crate::tensor::Dtype::F32, rows(workload))];
         (workload.operation.algorithms()[0].twin)(workload, &self.device.target(), inputs, &mut right);
@@ -111,11 +175,14 @@ impl Staged for ScriptedStage<'_> {
             right: values(&right),
             out,
             executed: 0,
+            condition,
+            planted_on: (algorithm.name == "fixed_tree").then_some(self.device),
         }))
     }
 
     fn probe(&self, work: Work) -> Result<Probe<'_>> {
-        let run = ScriptedRun { script: &honest, right: Vec::new(), out: Vec::new(), executed: 0 };
+        let (right, out, condition) = (Vec::new(), Vec::new(), Condition::Usual);
+        let run = ScriptedRun { script: &honest, right, out, executed: 0, condition, planted_on: None };
         Ok(Probe { prepared: Box::new(run), work })
     }
 }
@@ -125,13 +192,21 @@ struct ScriptedRun<'a> {
     right: Vec<f32>,
     out: Vec<Tensor>,
     executed: u64,
+    condition: Condition,
+    /// The device whose planted fault it has.
+    planted_on: Option<&'a Scripted>,
 }
 
 impl Prepared for ScriptedRun<'_> {
     fn execute(&mut self, poison: Poison) -> Result<()> {
         self.out.iter_mut().for_each(|output| poison.fill(output));
+        let plant = self.planted_on.and_then(|device| Some((device, device.planted?)));
+        let shows = plant.is_some_and(|(device, plant)| plant.shows(device, self));
         if let Data::F32(out) = &mut self.out[0].data {
             (self.script)(out, &self.right, self.executed)?;
+            if shows {
+                out[0] = f32::from_bits(out[0].to_bits() ^ 1);
+            }
         }
         self.executed += 1;
         Ok(())
@@ -208,6 +283,8 @@ fn options() -> Options {
         filter: None,
         remark: None,
         peers: Vec::new(),
+        processes: None,
+        process_count: 3,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::guarantee::Guarantee;
 use crate::measurement::OWN_ENGINE;
 use crate::operation::{Algorithm, PeerWay};
 use crate::peer::Peer;
+use crate::perturbation::Perturbation;
 use crate::suite::case::Case;
 use crate::tensor::Dtype;
 use crate::workload::Workload;
@@ -69,9 +70,16 @@ impl<'a> Way<'a> {
         self.peer.is_none()
     }
 
-    /// Whether it may vary, so that it shows whether the test could notice. What peers do is unknown.
-    pub fn is_canary(&self) -> bool {
-        self.is_own() && self.guarantee == Guarantee::NotGuaranteed
+    /// Whether it claims that its bits are the same under `perturbation`.
+    pub fn claims(&self, perturbation: Perturbation) -> bool {
+        let invariant = perturbation == Perturbation::Batch && self.batch_invariant;
+        invariant || self.guarantee.covers(perturbation)
+    }
+
+    /// Whether it may vary under `perturbation`, so that it shows whether the test could notice. What peers do is
+    /// unknown.
+    pub fn is_canary(&self, perturbation: Perturbation) -> bool {
+        self.is_own() && !self.claims(perturbation)
     }
 
     /// The input types that it takes.

@@ -30,6 +30,17 @@ impl Shape {
             .map(Self)
     }
 
+    /// The shape with these extents, in this order.
+    pub fn of<const N: usize>(extents: [(&str, u64); N]) -> Self {
+        Self(extents.iter().map(|(key, extent)| ((*key).to_owned(), *extent)).collect())
+    }
+
+    /// This shape with another extent for `key`, if it has that key.
+    pub fn with(&self, key: &str, extent: u64) -> Self {
+        let changed = |(name, old): &(String, u64)| (name.clone(), if name == key { extent } else { *old });
+        Self(self.0.iter().map(changed).collect())
+    }
+
     /// The extents in their order, if the keys are exactly `keys`.
     pub fn extents<const N: usize>(&self, keys: [&str; N]) -> Option<[u64; N]> {
         let same = self.0.len() == N && self.0.iter().zip(keys).all(|((key, _), wanted)| key == wanted);

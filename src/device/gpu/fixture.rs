@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::device::Problem;
 use crate::device::gpu::GpuDevice;
 use crate::device::gpu::mock::Mock;
-use crate::device::plan::{Argument, Buffer, Launch, Module, Plan, Step, Workspace};
+use crate::device::plan::{Argument, Buffer, Launch, Legal, Module, Plan, Step, Workspace};
 use crate::error::Result;
 use crate::guarantee::Guarantee;
 use crate::input::{Distribution, InputSpec};
@@ -93,7 +93,8 @@ const OUT: Argument = Argument::Buffer(Buffer::Output(0));
 
 fn launch(entry: &str, arguments: Vec<Argument>) -> Step {
     let entry = entry.to_owned();
-    Step::Launch(Launch { entry, grid: [2, 3, 4], block: [32, 2, 1], shared_bytes: 64, arguments })
+    let legal = Legal::Any { most_threads: 512 };
+    Step::Launch(Launch { entry, grid: [2, 3, 4], block: [32, 2, 1], shared_bytes: 64, arguments, legal })
 }
 
 pub static WRITES: Algorithm = algorithm("writes", |_, target| Plan {

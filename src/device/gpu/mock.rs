@@ -24,8 +24,15 @@ pub const LARGE: u64 = 1 << 20;
 pub enum Call {
     Upload(u64),
     Download(u64),
-    Fill { address: u64, bytes: u64, word: u32 },
+    Fill {
+        address: u64,
+        bytes: u64,
+        word: u32,
+    },
     LoadModule(&'static str),
+    BeginGraph,
+    /// Of how many calls.
+    LaunchGraph(usize),
     Launch(Launched),
     Record(Stream),
     Wait,
@@ -116,6 +123,9 @@ impl Gpu for Mock {
     type Module = &'static str;
     type Kernel = String;
     type Event = RefCell<Option<u64>>;
+    type Graph = Vec<Call>;
+
+    const IS_HARDWARE: bool = true;
 
     fn name(&self) -> String {
         "mock:0".to_owned()
@@ -157,16 +167,17 @@ impl Gpu for Mock {
         memory.address
     }
 
-    fn upload(&self, memory: &Memory, bytes: &[u8]) -> Result<()> {
-        self.log(Call::Upload(memory.address), 0);
+    fn upload(&self, memory: &Memory, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.log(Call::Upload(memory.address + offset), 0);
         let mut state = self.state.borrow_mut();
-        state.memory.get_mut(&memory.address).unwrap()[..bytes.len()].copy_from_slice(bytes);
+        let place = &mut state.memory.get_mut(&memory.address).unwrap()[offset as usize..];
+        place[..bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 
-    fn download(&self, memory: &Memory, bytes: &mut [u8]) -> Result<()> {
-        self.log(Call::Download(memory.address), 0);
-        bytes.copy_from_slice(&self.state.borrow().memory[&memory.address][..bytes.len()]);
+    fn download(&self, memory: &Memory, offset: u64, bytes: &mut [u8]) -> Result<()> {
+        self.log(Call::Download(memory.address + offset), 0);
+        bytes.copy_from_slice(&self.state.borrow().memory[&memory.address][offset as usize..][..bytes.len()]);
         Ok(())
     }
 
@@ -217,6 +228,27 @@ impl Gpu for Mock {
             }
         }
         Ok(())
+    }
+
+    fn begin_graph(&self) -> Result<()> {
+        self.log(Call::BeginGraph, 0);
+        Ok(())
+    }
+
+    /// What was recorded was done at once too, which these tests do not mind: its memory is what it would be.
+    fn end_graph(&self) -> Result<Vec<Call>> {
+        let state = self.state.borrow();
+        let begun = state.calls.iter().rposition(|call| *call == Call::BeginGraph).unwrap();
+        Ok(state.calls[begun + 1..].to_vec())
+    }
+
+    fn launch_graph(&self, graph: &Vec<Call>) -> Result<()> {
+        self.log(Call::LaunchGraph(graph.len()), 0);
+        Ok(())
+    }
+
+    fn reopen(&self) -> Result<Self> {
+        Ok(Self::new())
     }
 
     fn event(&self) -> Result<Self::Event> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::condition::Condition;
 use crate::device::gpu::{BATCH, Gpu, GpuDevice, LaunchShape, Stream, Timer, Value, within};
 use crate::device::{Cache, KernelIdentity, Prepared, Problem};
 use crate::error::Result;
@@ -18,6 +19,8 @@ const DELAY_NS_PER_STEP: u64 = 10_000;
 /// An output or a workspace.
 pub(super) struct Owned<G: Gpu> {
     pub(super) memory: G::Memory,
+    /// Where in it the first element lies.
+    pub(super) offset: u64,
     /// What it holds when an execution starts.
     pub(super) start: Start,
 }
@@ -63,6 +66,12 @@ pub(super) struct PreparedPlan<'a, G: Gpu> {
     owned: Vec<Owned<G>>,
     outputs: Vec<Tensor>,
     steps: Vec<Bound<G>>,
+    /// Inputs that lie elsewhere than the problem's usual ones; kept as long as their addresses are used.
+    moved: Vec<G::Memory>,
+    /// Where launches go to when comparing.
+    stream: Stream,
+    /// Whether launches are recorded first, when comparing.
+    as_graph: bool,
     /// Whether counters are zero and every kernel has been launched once.
     executed: bool,
     /// Whether `outputs` holds what is on the GPU.
@@ -80,7 +89,30 @@ impl<'a, G: Gpu> PreparedPlan<'a, G> {
         steps: Vec<Bound<G>>,
     ) -> Self {
         let outputs = outputs.iter().map(OutputSpec::tensor).collect();
-        Self { device, problem, label, identity, owned, outputs, steps, executed: false, current: false }
+        Self {
+            device,
+            problem,
+            label,
+            identity,
+            owned,
+            outputs,
+            steps,
+            moved: Vec::new(),
+            stream: Stream::Measured,
+            as_graph: false,
+            executed: false,
+            current: false,
+        }
+    }
+
+    /// The same, launched as `condition` says, with inputs in `moved`, if there are any.
+    pub(super) fn under(mut self, condition: Condition, moved: Vec<G::Memory>) -> Self {
+        self.moved = moved;
+        self.as_graph = condition == Condition::Graph;
+        if condition == Condition::OtherStream {
+            self.stream = Stream::Background;
+        }
+        self
     }
 
     fn restore(&self, poison: Poison) -> Result<()> {
@@ -92,7 +124,7 @@ impl<'a, G: Gpu> PreparedPlan<'a, G> {
                     // The tail of the last word, which no element holds.
                     self.device.gpu.fill(&owned.memory, poison.word())?;
                     let input = self.problem.inputs.get(index).map(Tensor::bytes).unwrap_or_default();
-                    self.device.gpu.upload(&owned.memory, input)?;
+                    self.device.gpu.upload(&owned.memory, owned.offset, input)?;
                 }
             }
         }
@@ -103,21 +135,57 @@ impl<'a, G: Gpu> PreparedPlan<'a, G> {
         let gpu = &self.device.gpu;
         for step in &self.steps {
             match step {
-                Bound::Zero(index) => gpu.fill(&self.owned[*index].memory, 0).map_err(within("zeroing"))?,
+                Bound::Zero(index) => {
+                    // Fills are in the measured stream: they come after what is in the other one, and before
+                    // what will be.
+                    self.meet_streams()?;
+                    gpu.fill(&self.owned[*index].memory, 0).map_err(within("zeroing"))?;
+                    self.meet_streams()?;
+                }
                 Bound::Launch { entry, kernel, shape, arguments, timed_arguments } => {
-                    let arguments = match purpose {
-                        Purpose::Comparing => arguments,
-                        Purpose::Timing => timed_arguments,
+                    let (arguments, stream) = match purpose {
+                        Purpose::Comparing => (arguments, self.stream),
+                        Purpose::Timing => (timed_arguments, Stream::Measured),
                     };
-                    gpu.launch(Stream::Measured, kernel, *shape, arguments).map_err(within(entry))?;
+                    gpu.launch(stream, kernel, *shape, arguments).map_err(within(entry))?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Waits. A kernel's failure shows only here, so all of the plan's entries are named.
+    /// Waits for both streams, where launches do not go to the measured one.
+    fn meet_streams(&self) -> Result<()> {
+        if self.stream != Stream::Measured {
+            self.device.gpu.synchronize(Stream::Measured)?;
+            self.synchronize_launches()?;
+        }
+        Ok(())
+    }
+
+    fn enqueue_comparison(&self) -> Result<()> {
+        let gpu = &self.device.gpu;
+        if !self.as_graph {
+            self.meet_streams()?;
+            return self.enqueue(Purpose::Comparing);
+        }
+        gpu.begin_graph().map_err(within("recording a graph"))?;
+        let enqueued = self.enqueue(Purpose::Comparing);
+        let graph = gpu.end_graph().map_err(within("ending a graph"));
+        enqueued?;
+        gpu.launch_graph(&graph?).map_err(within("launching a graph"))
+    }
+
+    /// Waits for the measured stream, and for that of the launches.
     fn synchronize(&self) -> Result<()> {
+        if self.stream != Stream::Measured {
+            self.device.gpu.synchronize(Stream::Measured)?;
+        }
+        self.synchronize_launches()
+    }
+
+    /// Waits. A kernel's failure shows only here, so all of the plan's entries are named.
+    fn synchronize_launches(&self) -> Result<()> {
         let entries: Vec<&str> = self
             .steps
             .iter()
@@ -126,7 +194,7 @@ impl<'a, G: Gpu> PreparedPlan<'a, G> {
                 Bound::Launch { entry, .. } => Some(entry.as_str()),
             })
             .collect();
-        self.device.gpu.synchronize(Stream::Measured).map_err(within(entries.join(", ")))
+        self.device.gpu.synchronize(self.stream).map_err(within(entries.join(", ")))
     }
 
     /// Enqueues up to [`BATCH`] iterations, then waits and adds up their times.
@@ -155,8 +223,15 @@ impl<'a, G: Gpu> PreparedPlan<'a, G> {
 impl<G: Gpu> Prepared for PreparedPlan<'_, G> {
     fn execute(&mut self, poison: Poison) -> Result<()> {
         self.current = false;
+        if self.as_graph && !self.executed {
+            // A kernel that was never launched may not be loaded yet, and could not be recorded.
+            self.restore(poison)
+                .and_then(|()| self.enqueue(Purpose::Comparing))
+                .and_then(|()| self.synchronize())
+                .map_err(within(&self.label))?;
+        }
         self.restore(poison)
-            .and_then(|()| self.enqueue(Purpose::Comparing))
+            .and_then(|()| self.enqueue_comparison())
             .and_then(|()| self.synchronize())
             .map_err(within(&self.label))?;
         self.executed = true;
@@ -167,7 +242,10 @@ impl<G: Gpu> Prepared for PreparedPlan<'_, G> {
         if !self.current {
             for (tensor, owned) in self.outputs.iter_mut().zip(&self.owned) {
                 let what = format!("{}: output \"{}\"", self.label, tensor.name);
-                self.device.gpu.download(&owned.memory, tensor.bytes_mut()).map_err(within(what))?;
+                self.device
+                    .gpu
+                    .download(&owned.memory, owned.offset, tensor.bytes_mut())
+                    .map_err(within(what))?;
             }
             self.current = true;
         }

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use crate::condition::Condition;
 use crate::device::gpu::prepared::{Bound, Owned, PreparedPlan, Start};
 use crate::device::gpu::{Gpu, GpuDevice, LaunchShape, Value, within};
-use crate::device::plan::{Argument, Buffer, Launch, Module, Plan, SUPPORT, Step, Workspace};
+use crate::device::plan::{Argument, Buffer, Launch, Legal, Module, Plan, SUPPORT, Step, Workspace};
 use crate::device::{Device, Prepared, Probe, Problem, Staged};
 use crate::error::{Error, Result};
-use crate::operation::{Algorithm, OutputSpec, Work};
+use crate::operation::{Algorithm, OutputSpec, Target, Work};
+use crate::tensor::Tensor;
 
+/// What workspaces are aligned to at the least.
+const WORKSPACE_ALIGN: u64 = 16;
 /// Blocks of a probe per multiprocessor.
 const PROBE_BLOCKS_PER_SM: u32 = 8;
 /// Threads of a probe's blocks.
@@ -35,7 +39,7 @@ impl<'a, G: Gpu> StagedOnGpu<'a, G> {
             .map(|tensor| {
                 let what = format!("{}: input \"{}\"", problem.workload.name, tensor.name);
                 let memory = device.allocate(tensor.bytes().len() as u64, &what)?;
-                device.gpu.upload(&memory, tensor.bytes()).map_err(within(what))?;
+                device.gpu.upload(&memory, 0, tensor.bytes()).map_err(within(what))?;
                 Ok(memory)
             })
             .collect::<Result<_>>()?;
@@ -48,10 +52,16 @@ impl<'a, G: Gpu> StagedOnGpu<'a, G> {
         module: &'static Module,
         plan: &Plan,
         outputs: &[OutputSpec],
+        condition: Condition,
     ) -> Result<PreparedPlan<'a, G>> {
-        let owned = self.allocate(plan, outputs).map_err(within(label))?;
-        let loaded = self.device.module(module).map_err(within(label))?;
-        let binding = Binding { staged: self, outputs, owned: &owned };
+        let owned = self.allocate(plan, outputs, condition).map_err(within(label))?;
+        let moved = self.moved_inputs(condition).map_err(within(label))?;
+        let loaded = match condition {
+            Condition::FreshModule => self.device.fresh_module(module),
+            _ => self.device.module(module),
+        };
+        let loaded = loaded.map_err(within(label))?;
+        let binding = Binding { staged: self, outputs, owned: &owned, moved: &moved, condition };
         let steps = plan
             .steps
             .iter()
@@ -66,24 +76,46 @@ impl<'a, G: Gpu> StagedOnGpu<'a, G> {
             .map_err(within(label))?;
         let problem = Arc::clone(&self.problem);
         let identity = loaded.identity.clone();
-        Ok(PreparedPlan::new(self.device, problem, label.to_owned(), identity, owned, outputs, steps))
+        let prepared =
+            PreparedPlan::new(self.device, problem, label.to_owned(), identity, owned, outputs, steps);
+        Ok(prepared.under(condition, moved.into_iter().map(|owned| owned.memory).collect()))
+    }
+
+    /// Copies of the inputs at another alignment, where that is asked for.
+    fn moved_inputs(&self, condition: Condition) -> Result<Vec<Owned<G>>> {
+        let Condition::Offset(bytes) = condition else { return Ok(Vec::new()) };
+        let moved = |tensor: &Tensor| {
+            let offset = u64::from(bytes).next_multiple_of(tensor.dtype().size() as u64);
+            let what = format!("input \"{}\" at another address", tensor.name);
+            let memory = self.device.allocate(tensor.bytes().len() as u64 + offset, &what)?;
+            self.device.gpu.upload(&memory, offset, tensor.bytes()).map_err(within(what))?;
+            Ok(Owned { memory, offset, start: Start::Poisoned })
+        };
+        self.problem.inputs.iter().map(moved).collect()
     }
 
     /// Outputs, then workspaces.
-    fn allocate(&self, plan: &Plan, outputs: &[OutputSpec]) -> Result<Vec<Owned<G>>> {
+    fn allocate(&self, plan: &Plan, outputs: &[OutputSpec], condition: Condition) -> Result<Vec<Owned<G>>> {
+        let by = match condition {
+            Condition::Offset(bytes) => u64::from(bytes),
+            _ => 0,
+        };
         let outputs = outputs.iter().map(|spec| {
             let bytes = (spec.len * spec.dtype.size()) as u64;
             let start = spec.restored_from.map_or(Start::Poisoned, Start::FromInput);
-            (format!("output \"{}\"", spec.name), bytes, start)
+            (format!("output \"{}\"", spec.name), bytes, start, by.next_multiple_of(spec.dtype.size() as u64))
         });
         let workspaces = plan.workspaces.iter().enumerate();
         let workspaces = workspaces.map(|(index, space)| {
             let start = if space.counters { Start::Zeroed } else { Start::Poisoned };
-            (format!("workspace {index}"), space.bytes, start)
+            // Kernels read and write workspaces in words of 16 bytes.
+            (format!("workspace {index}"), space.bytes, start, by.next_multiple_of(WORKSPACE_ALIGN))
         });
         outputs
             .chain(workspaces)
-            .map(|(what, bytes, start)| Ok(Owned { memory: self.device.allocate(bytes, what)?, start }))
+            .map(|(what, bytes, start, offset)| {
+                Ok(Owned { memory: self.device.allocate(bytes + offset, what)?, offset, start })
+            })
             .collect()
     }
 }
@@ -93,6 +125,9 @@ struct Binding<'a, G: Gpu> {
     staged: &'a StagedOnGpu<'a, G>,
     outputs: &'a [OutputSpec],
     owned: &'a [Owned<G>],
+    /// Inputs in other memory, if that is asked for.
+    moved: &'a [Owned<G>],
+    condition: Condition,
 }
 
 impl<G: Gpu> Binding<'_, G> {
@@ -104,7 +139,8 @@ impl<G: Gpu> Binding<'_, G> {
             _ => *value,
         };
         let timed_arguments = launch.arguments.iter().zip(&arguments).map(without).collect();
-        let shape = LaunchShape { grid: launch.grid, block: launch.block, shared_bytes: launch.shared_bytes };
+        let (grid, block) = launch.shape_under(self.condition);
+        let shape = LaunchShape { grid, block, shared_bytes: launch.shared_bytes };
         Ok(Bound::Launch { entry: launch.entry.clone(), kernel, shape, arguments, timed_arguments })
     }
 
@@ -115,11 +151,15 @@ impl<G: Gpu> Binding<'_, G> {
             Argument::U32(value) => Ok(Value::U32(value)),
             Argument::F32(value) => Ok(Value::U32(value.to_bits())),
             Argument::Buffer(Buffer::Input(index)) => {
+                if let Some(moved) = self.moved.get(index) {
+                    return Ok(Value::U64(gpu.address(&moved.memory) + moved.offset));
+                }
                 let memory = self.staged.inputs.get(index).ok_or_else(|| self.missing("input", index))?;
                 Ok(Value::U64(gpu.address(memory)))
             }
             Argument::Buffer(buffer) => {
-                Ok(Value::U64(gpu.address(&self.owned[self.writable(buffer)?].memory)))
+                let owned = &self.owned[self.writable(buffer)?];
+                Ok(Value::U64(gpu.address(&owned.memory) + owned.offset))
             }
         }
     }
@@ -148,13 +188,18 @@ impl<G: Gpu> Binding<'_, G> {
     }
 }
 
-impl<G: Gpu> Staged for StagedOnGpu<'_, G> {
-    fn prepare(&self, algorithm: &'static Algorithm) -> Result<Box<dyn Prepared + '_>> {
+impl<G: Gpu + 'static> Staged for StagedOnGpu<'_, G> {
+    fn prepare_under(
+        &self,
+        algorithm: &'static Algorithm,
+        condition: Condition,
+    ) -> Result<Box<dyn Prepared + '_>> {
         let workload = &self.problem.workload;
-        let plan = (algorithm.plan)(workload, &self.device.target());
+        let target = Target { sm_count: condition.multiprocessors(self.device.target().sm_count) };
+        let plan = (algorithm.plan)(workload, &target);
         let label = format!("{}/{}", workload.operation.name(), algorithm.name);
         let outputs = workload.operation.outputs(algorithm, workload);
-        Ok(Box::new(self.bind(&label, algorithm.module, &plan, &outputs)?))
+        Ok(Box::new(self.bind(&label, algorithm.module, &plan, &outputs, condition)?))
     }
 
     fn probe(&self, work: Work) -> Result<Probe<'_>> {
@@ -165,7 +210,7 @@ impl<G: Gpu> Staged for StagedOnGpu<'_, G> {
         };
         let sink = Workspace { bytes: 4, counters: false };
         let plan = Plan { workspaces: vec![sink], steps };
-        Ok(Probe { prepared: Box::new(self.bind(label, &SUPPORT, &plan, &[])?), work })
+        Ok(Probe { prepared: Box::new(self.bind(label, &SUPPORT, &plan, &[], Condition::Usual)?), work })
     }
 }
 
@@ -208,5 +253,6 @@ fn probe_launch(entry: &str, blocks: u32, arguments: Vec<Argument>) -> Step {
         block: [PROBE_THREADS, 1, 1],
         shared_bytes: 0,
         arguments,
+        legal: Legal::MoreBlocks,
     })
 }

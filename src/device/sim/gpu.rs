@@ -106,6 +106,9 @@ impl Gpu for SimGpu {
     type Module = simt::Loaded;
     type Kernel = Kernel;
     type Event = ();
+    type Graph = ();
+
+    const IS_HARDWARE: bool = false;
 
     fn name(&self) -> String {
         "sim".to_owned()
@@ -144,12 +147,12 @@ impl Gpu for SimGpu {
         memory.address
     }
 
-    fn upload(&self, memory: &Allocation, bytes: &[u8]) -> Result<()> {
-        self.memory.borrow_mut().write(memory.address, bytes).map_err(failed)
+    fn upload(&self, memory: &Allocation, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.memory.borrow_mut().write(memory.address + offset, bytes).map_err(failed)
     }
 
-    fn download(&self, memory: &Allocation, bytes: &mut [u8]) -> Result<()> {
-        self.memory.borrow().read(memory.address, bytes).map_err(failed)
+    fn download(&self, memory: &Allocation, offset: u64, bytes: &mut [u8]) -> Result<()> {
+        self.memory.borrow().read(memory.address + offset, bytes).map_err(failed)
     }
 
     fn fill(&self, memory: &Allocation, word: u32) -> Result<()> {
@@ -189,6 +192,14 @@ impl Gpu for SimGpu {
         let executed = kernel.module.launch(&launch, &mut self.memory.borrow_mut(), &options);
         self.executed.set(self.executed.get() + executed.map_err(failed)?.thread_instructions);
         Ok(())
+    }
+
+    fn end_graph(&self) -> Result<()> {
+        self.begin_graph()
+    }
+
+    fn launch_graph(&self, (): &()) -> Result<()> {
+        self.begin_graph()
     }
 
     fn event(&self) -> Result<()> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
+use crate::condition::Condition;
 use crate::device::gpu::GpuDevice;
 use crate::device::sim::{Sim, SimGpu};
 use crate::device::{Cache, Coming, Device, KernelIdentity, Prepared, Probe, Problem, Series, Staged};
@@ -32,7 +33,11 @@ pub struct StagedOnSim<'a> {
 }
 
 impl Staged for StagedOnSim<'_> {
-    fn prepare(&self, algorithm: &'static Algorithm) -> Result<Box<dyn Prepared + '_>> {
+    fn prepare_under(
+        &self,
+        algorithm: &'static Algorithm,
+        condition: Condition,
+    ) -> Result<Box<dyn Prepared + '_>> {
         let workload = &self.problem.workload;
         let specs = workload.operation.outputs(algorithm, workload);
         let outputs: Vec<_> = specs.iter().map(OutputSpec::tensor).collect();
@@ -40,6 +45,7 @@ impl Staged for StagedOnSim<'_> {
             sim: self.sim,
             problem: Arc::clone(&self.problem),
             algorithm,
+            condition,
             outputs,
             series: Series::default(),
             begun: 0,
@@ -62,6 +68,7 @@ struct PreparedOnSim<'a> {
     sim: &'a Sim,
     problem: Arc<Problem>,
     algorithm: &'static Algorithm,
+    condition: Condition,
     outputs: Vec<Tensor>,
     series: Series,
     /// How many executions of the series are done or among `ready`.
@@ -89,8 +96,9 @@ impl PreparedOnSim<'_> {
             } else {
                 batch = vec![wanted];
             }
-            let (problem, algorithm, fuel) = (&self.problem, self.algorithm, self.sim.fuel());
-            let execute = |coming| (coming, execute(problem, algorithm, coming, fuel));
+            let (problem, fuel) = (&self.problem, self.sim.fuel());
+            let (algorithm, condition) = (self.algorithm, self.condition);
+            let execute = |coming| (coming, execute(problem, algorithm, condition, coming, fuel));
             let done: Vec<_> = batch.into_par_iter().map(execute).collect();
             self.ready = done.into();
         }
@@ -102,14 +110,20 @@ impl PreparedOnSim<'_> {
 }
 
 /// Executes once on a simulated GPU of its own.
-fn execute(problem: &Arc<Problem>, algorithm: &'static Algorithm, coming: Coming, fuel: u64) -> Result<Done> {
+fn execute(
+    problem: &Arc<Problem>,
+    algorithm: &'static Algorithm,
+    condition: Condition,
+    coming: Coming,
+    fuel: u64,
+) -> Result<Done> {
     let gpu = SimGpu::new();
     gpu.set_schedule(Schedule::Random { seed: coming.seed });
     gpu.set_fuel(fuel);
     let device = GpuDevice::new(gpu);
     let outputs = {
         let staged = device.stage(Arc::clone(problem))?;
-        let mut prepared = staged.prepare(algorithm)?;
+        let mut prepared = staged.prepare_under(algorithm, condition)?;
         prepared.execute(coming.poison)?;
         prepared.outputs()?.to_vec()
     };

@@ -9,6 +9,8 @@ mod reference;
 mod statistics;
 mod twin;
 
+use crate::batch::{self, Axis};
+use crate::device::Problem;
 use crate::device::plan::BATCH_NORM;
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
@@ -305,6 +307,22 @@ impl Operation for BatchNorm {
             )),
             _ => None,
         }
+    }
+
+    /// Images, in evaluation.
+    fn batch_rows(&self, algorithm: &Algorithm, workload: &Workload) -> std::result::Result<u64, String> {
+        if Scheme::of(algorithm) != Scheme::Inference {
+            return Err(
+                "training normalises over the whole batch: another batch is another computation".to_owned()
+            );
+        }
+        batch::at_least_one(extents(&workload.shape)[0])
+    }
+
+    fn rebatch(&self, problem: &Problem, rows: &[u64]) -> Problem {
+        let [n, c, h, w] = extents(&problem.workload.shape);
+        let shape = problem.workload.shape.with("n", rows.len() as u64);
+        batch::rebatched(problem, shape, &Axis::first(n, c * h * w), rows)
     }
 
     fn gaps(&self) -> &'static [Gap] {

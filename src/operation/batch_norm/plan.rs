@@ -6,7 +6,7 @@
 //! tiles, in ascending order, and then neighbouring lanes are added in pairs until one is left. That
 //! width is logical: it does not depend on how many threads execute, nor on how elements are loaded.
 
-use crate::device::plan::{Argument, Buffer, Launch, Plan, Step, Workspace};
+use crate::device::plan::{Argument, Buffer, Launch, Legal, Plan, Step, Workspace};
 use crate::operation::Target;
 use crate::operation::batch_norm::{Factors, Scheme, extents, first_statistic};
 use crate::tensor::Dtype;
@@ -295,7 +295,10 @@ fn entry(name: &str, workload: &Workload) -> String {
 /// items, no launch.
 fn launch(entry: String, items: u64, threads: u32, arguments: Vec<Argument>) -> Option<Step> {
     let blocks = items.min(i32::MAX as u64) as u32;
+    // Its registers leave no room for more.
+    let most_threads = if entry == "batch_norm_split_tree_f16" { 768 } else { 1024 };
     (blocks > 0).then_some(Step::Launch(Launch {
+        legal: Legal::Any { most_threads },
         entry,
         grid: [blocks, 1, 1],
         block: [threads, 1, 1],

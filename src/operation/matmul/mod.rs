@@ -6,6 +6,8 @@ pub mod reference;
 pub mod shape;
 mod twin;
 
+use crate::batch::{self, Axis};
+use crate::device::Problem;
 use crate::device::plan::{CONTRACTIBLE_FMAD0, CONTRACTIBLE_FMAD1, MATMUL};
 use crate::error::Result;
 use crate::guarantee::Guarantee;
@@ -170,6 +172,18 @@ impl Operation for Matmul {
             Dtype::F32 => vec![c],
             Dtype::F16 => vec![c, OutputSpec { name: "c32", dtype: Dtype::F32, accumulator: true, ..c }],
         }
+    }
+
+    /// Rows of A as a factor, hence of C.
+    fn batch_rows(&self, _: &Algorithm, workload: &Workload) -> std::result::Result<u64, String> {
+        batch::at_least_one(Extents::of(&workload.shape).m)
+    }
+
+    fn rebatch(&self, problem: &Problem, rows: &[u64]) -> Problem {
+        let Extents { m, k, ta, .. } = Extents::of(&problem.workload.shape);
+        // Stored transposed, A has its rows as columns.
+        let axis = if ta { Axis { before: k as usize, ..Axis::first(m, 1) } } else { Axis::first(m, k) };
+        batch::rebatched(problem, problem.workload.shape.with("m", rows.len() as u64), &axis, rows)
     }
 
     fn check_shapes(&self) -> Vec<String> {

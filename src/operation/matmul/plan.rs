@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::device::plan::{Argument, Buffer, Launch, Plan, Step, Workspace};
+use crate::device::plan::{Argument, Buffer, Launch, Legal, Plan, Step, Workspace};
 use crate::operation::Target;
 use crate::operation::matmul::shape::Extents;
 use crate::tensor::Dtype;
@@ -210,5 +210,6 @@ fn launch(entry: String, blocks: u64, arguments: Vec<Argument>) -> Option<Step> 
         block: [BLOCK, 1, 1],
         shared_bytes: 0,
         arguments,
+        legal: Legal::MoreBlocks,
     }))
 }

@@ -4,6 +4,8 @@ pub mod plan;
 mod reference;
 mod twin;
 
+use crate::batch::{self, Axis};
+use crate::device::Problem;
 use crate::device::plan::REDUCE;
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
@@ -143,6 +145,16 @@ impl Operation for Reduce {
     fn outputs(&self, _: &Algorithm, workload: &Workload) -> Vec<OutputSpec> {
         let (rows, _) = extents(&workload.shape);
         vec![OutputSpec::new("sum", rows as usize, Dtype::F32, 0)]
+    }
+
+    fn batch_rows(&self, _: &Algorithm, workload: &Workload) -> std::result::Result<u64, String> {
+        batch::at_least_one(extents(&workload.shape).0)
+    }
+
+    fn rebatch(&self, problem: &Problem, rows: &[u64]) -> Problem {
+        let (count, columns) = extents(&problem.workload.shape);
+        let shape = Shape::of([("r", rows.len() as u64), ("c", columns)]);
+        batch::rebatched(problem, shape, &Axis::first(count, columns), rows)
     }
 
     fn check_shapes(&self) -> Vec<String> {

@@ -5,7 +5,7 @@
 //! combined in a binary tree. That width is logical: it does not depend on how many threads execute.
 //! The blocks' sums are combined by the same procedure, as a row of f32 in index order.
 
-use crate::device::plan::{Argument, Buffer, Launch, Plan, Step, Workspace};
+use crate::device::plan::{Argument, Buffer, Launch, Legal, Plan, Step, Workspace};
 use crate::operation::Target;
 use crate::operation::reduce::extents;
 use crate::tensor::Dtype;
@@ -228,5 +228,6 @@ fn launch(entry: String, items: u64, arguments: Vec<Argument>) -> Option<Step> {
         block: [BLOCK, 1, 1],
         shared_bytes: 0,
         arguments,
+        legal: Legal::Any { most_threads: 1024 },
     }))
 }

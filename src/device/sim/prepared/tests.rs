@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::device::gpu::fixture::problem;
-use crate::device::plan::{Argument, Buffer, Launch, Module, Plan, Step, Workspace};
+use crate::device::plan::{Argument, Buffer, Launch, Legal, Module, Plan, Step, Workspace};
 use crate::device::sim::{DEFAULT_MOST_INSTRUCTIONS, Sim};
 use crate::device::{Cache, Device, Series, Simulation};
 use crate::digest::digest;
@@ -78,7 +78,14 @@ const OUT: Argument = Argument::Buffer(Buffer::Output(0));
 
 fn launch(entry: &str, threads: u32, arguments: Vec<Argument>) -> Step {
     let entry = entry.to_owned();
-    Step::Launch(Launch { entry, grid: [1; 3], block: [threads, 1, 1], shared_bytes: 0, arguments })
+    Step::Launch(Launch {
+        entry,
+        grid: [1; 3],
+        block: [threads, 1, 1],
+        shared_bytes: 0,
+        arguments,
+        legal: Legal::MoreBlocks,
+    })
 }
 
 const fn algorithm(name: &'static str, plan: fn(&Workload, &crate::operation::Target) -> Plan) -> Algorithm {

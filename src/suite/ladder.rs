@@ -1,0 +1,310 @@
+//! The rungs above repetition: an algorithm is made ready or launched otherwise, its rows stand in other batches,
+//! or it is executed in a new process. Each later execution is compared with one that was done as usual.
+
+use std::sync::Arc;
+
+use crate::batch::{Batch, batches};
+use crate::condition::Condition;
+use crate::device::{Coming, Device, Prepared, Problem, Series, Staged};
+use crate::error::{Error, Result};
+use crate::operation::{Algorithm, Target};
+use crate::perturbation::Perturbation;
+use crate::poison::Poison;
+use crate::suite::case::Case;
+use crate::suite::observe::{
+    Observation, Observer, Outcome, Tally, YARDSTICK_SEED, Yardstick, execute, outcome,
+};
+use crate::suite::way::Way;
+use crate::tensor::Tensor;
+use crate::worker::{Inputs, Order, Workers};
+use crate::workload::Workload;
+
+/// Executions in a context of their own, at most: creating one takes a GPU a good part of a second.
+const MOST_CONTEXTS: u64 = 16;
+/// Elements of all inputs of a batch, at most, unless the workload itself has more.
+const MOST_ELEMENTS: u64 = 1 << 21;
+/// The same where each goes through a contended atomic.
+const MOST_CONTENDED_ELEMENTS: u64 = 1 << 15;
+/// The same on a simulated device.
+const MOST_SIMULATED_ELEMENTS: u64 = 1 << 14;
+
+/// What was observed of a way under one value of a perturbation.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// What was changed.
+    pub perturbation: Perturbation,
+    /// The value that was tried; empty where there is one only.
+    pub variant: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Trial {
+    /// Of a perturbation that has no values.
+    pub fn of(perturbation: Perturbation, outcome: Outcome) -> Self {
+        Self { perturbation, variant: String::new(), outcome }
+    }
+}
+
+/// Executes algorithms in new processes.
+pub trait NewProcesses {
+    /// Starts one, in which every algorithm of `order` is executed once: its outputs, or its error.
+    ///
+    /// # Errors
+    /// If the process itself fails: says what it printed.
+    fn execute(&self, order: &Order) -> Result<Vec<Result<Vec<Tensor>>>>;
+}
+
+impl NewProcesses for Workers {
+    fn execute(&self, order: &Order) -> Result<Vec<Result<Vec<Tensor>>>> {
+        Self::execute(self, order)
+    }
+}
+
+/// The values of which a perturbation has a row each, as [`Climber::climb`] tries them.
+pub fn variants(
+    device: &dyn Device,
+    way: &Way,
+    workload: &Workload,
+    perturbation: Perturbation,
+) -> Vec<String> {
+    let texts: Vec<String> = match perturbation {
+        Perturbation::Batch => {
+            let batches = batches_of(device, way.algorithm, workload).unwrap_or_default();
+            batches.iter().map(ToString::to_string).collect()
+        }
+        _ => device.conditions(perturbation, workload).iter().map(ToString::to_string).collect(),
+    };
+    if texts.is_empty() { vec![String::new()] } else { texts }
+}
+
+/// The batches to try; or why there are none.
+fn batches_of(
+    device: &dyn Device,
+    algorithm: &Algorithm,
+    workload: &Workload,
+) -> std::result::Result<Vec<Batch>, String> {
+    let rows = workload.operation.batch_rows(algorithm, workload)?;
+    let elements = workload.shape.elements().unwrap_or(u64::MAX);
+    let most = match device.simulation() {
+        // Instructions were estimated for the workload as it is.
+        Some(_) => MOST_SIMULATED_ELEMENTS,
+        None if algorithm.contended => MOST_CONTENDED_ELEMENTS,
+        None => MOST_ELEMENTS,
+    };
+    let of_a_row = (elements / rows.max(1)).max(1);
+    let batches = batches(rows, (most / of_a_row).max(rows), workload.seed);
+    if batches.is_empty() { Err("no other batch is small enough".to_owned()) } else { Ok(batches) }
+}
+
+/// A way and what its executions need.
+pub struct Climber<'a> {
+    /// The workload with inputs and reference.
+    pub case: &'a Case,
+    /// Its inputs on the device.
+    pub staged: &'a dyn Staged,
+    /// What executes and compares, and the way.
+    pub observer: &'a Observer<'a>,
+    /// The undisturbed execution.
+    pub yardstick: &'a Yardstick,
+}
+
+/// Takes the outputs of an execution.
+type Show<'s> = &'s mut dyn FnMut(&[Tensor]) -> Result<()>;
+
+impl Climber<'_> {
+    /// What the way shows under each value of `perturbation`.
+    ///
+    /// # Errors
+    /// Only what the user's wish to stop says.
+    pub fn climb(&self, perturbation: Perturbation) -> Result<Vec<Trial>> {
+        match perturbation {
+            Perturbation::Batch => self.batches(),
+            Perturbation::ReloadContext => {
+                let device = self.observer.device;
+                let tally = self.observer.tally(self.yardstick);
+                let wanted = self.share(1).min(MOST_CONTEXTS);
+                let observed = self.compare(perturbation, tally, wanted, |number, show| {
+                    let device = device.reopened()?;
+                    let staged = device.stage(Arc::clone(&self.case.problem))?;
+                    let mut prepared = staged.prepare(self.algorithm())?;
+                    show(execute(&mut *prepared, number)?)
+                });
+                Ok(vec![Trial::of(perturbation, outcome(observed)?)])
+            }
+            _ => self.conditions(perturbation),
+        }
+    }
+
+    fn algorithm(&self) -> &'static Algorithm {
+        self.observer.way.algorithm
+    }
+
+    /// The comparisons of one of so many values: all together, as many as a row without values has.
+    fn share(&self, values: usize) -> u64 {
+        (self.observer.executions - 1).div_ceil(values.max(1) as u64).max(1)
+    }
+
+    fn conditions(&self, perturbation: Perturbation) -> Result<Vec<Trial>> {
+        let conditions = self.observer.device.conditions(perturbation, &self.case.problem.workload);
+        let wanted = self.share(conditions.len());
+        let trial = |condition: &Condition| {
+            let observed = self.under(perturbation, *condition, wanted);
+            Ok(Trial { perturbation, variant: condition.to_string(), outcome: outcome(observed)? })
+        };
+        conditions.iter().map(trial).collect()
+    }
+
+    fn under(&self, perturbation: Perturbation, condition: Condition, wanted: u64) -> Result<Observation> {
+        let usual = self.observer.device.target().sm_count;
+        // Another plan may add in longer chains, which its bound knows.
+        let target = Target { sm_count: condition.multiprocessors(usual) };
+        let checker = (target.sm_count != usual).then(|| self.case.checker(self.algorithm(), &target));
+        let tally = match &checker {
+            Some(checker) => self.observer.tally_against(self.yardstick, checker),
+            None => self.observer.tally(self.yardstick),
+        };
+        if condition == Condition::FreshModule {
+            return self.compare(perturbation, tally, wanted, |number, show| {
+                let mut prepared = self.staged.prepare_under(self.algorithm(), condition)?;
+                show(execute(&mut *prepared, number)?)
+            });
+        }
+        let mut prepared = self.staged.prepare_under(self.algorithm(), condition)?;
+        self.expect(&mut *prepared, wanted);
+        self.compare(perturbation, tally, wanted, |number, show| show(execute(&mut *prepared, number)?))
+    }
+
+    fn batches(&self) -> Result<Vec<Trial>> {
+        let perturbation = Perturbation::Batch;
+        let (device, case, algorithm) = (self.observer.device, self.case, self.algorithm());
+        let batches = match batches_of(device, algorithm, &case.problem.workload) {
+            Ok(batches) => batches,
+            Err(reason) => return Ok(vec![Trial::of(perturbation, Outcome::Skipped(reason))]),
+        };
+        let wanted = self.share(batches.len());
+        let operation = case.problem.workload.operation;
+        let trial = |batch: &Batch| {
+            let problem = Arc::new(operation.rebatch(&case.problem, &batch.rows));
+            let expected = operation.gather(algorithm, &case.problem, &self.yardstick.outputs, &batch.rows);
+            let observe = || {
+                let staged = device.stage(problem)?;
+                let mut prepared = staged.prepare(algorithm)?;
+                self.expect(&mut *prepared, wanted);
+                let tally = self.observer.tally_of(self.yardstick, &expected);
+                self.compare(perturbation, tally, wanted, |number, show| {
+                    show(execute(&mut *prepared, number)?)
+                })
+            };
+            Ok(Trial { perturbation, variant: batch.to_string(), outcome: outcome(observe())? })
+        };
+        batches.iter().map(trial).collect()
+    }
+
+    /// Tells which executions come; all of them follow the yardstick's schedule.
+    fn expect(&self, prepared: &mut dyn Prepared, executions: u64) {
+        prepared.expect(Series { executions, seed: YARDSTICK_SEED, varies: false });
+        if let Some(simulation) = self.observer.device.simulation() {
+            simulation.set_schedule(YARDSTICK_SEED);
+        }
+    }
+
+    /// Compares `wanted` executions; what differs against the claim is executed again at once.
+    fn compare(
+        &self,
+        perturbation: Perturbation,
+        mut tally: Tally,
+        wanted: u64,
+        mut next: impl FnMut(u64, Show) -> Result<()>,
+    ) -> Result<Observation> {
+        for number in 0..wanted {
+            (self.observer.stop)()?;
+            next(number, &mut |outputs| tally.add(number, outputs).map(drop))?;
+        }
+        if tally.differs() && self.observer.way.claims(perturbation) {
+            tally.rerun(|tally, rerun| {
+                let mut differs = false;
+                next(wanted + rerun, &mut |outputs| {
+                    differs = tally.would_differ(outputs);
+                    Ok(())
+                })?;
+                Ok(differs)
+            })?;
+        }
+        Ok(tally.finish())
+    }
+}
+
+/// Executes every way of `climbers` once in each of `count` new processes, and compares with its yardstick.
+///
+/// # Errors
+/// Only what the user's wish to stop says.
+pub fn in_processes(
+    perturbation: Perturbation,
+    processes: &dyn NewProcesses,
+    device: &dyn Device,
+    problem: &Problem,
+    climbers: &[(&Observer, &Yardstick)],
+    count: u64,
+) -> Result<Vec<Trial>> {
+    let algorithms: Vec<_> = climbers.iter().map(|(observer, _)| observer.way.algorithm).collect();
+    let name = device.name();
+    let most_instructions = device.simulation().map_or(u64::MAX, |simulation| simulation.most_instructions());
+    let inputs = match perturbation {
+        Perturbation::ReloadCheckpoint => Inputs::Read,
+        _ => Inputs::Made,
+    };
+    let start = |algorithms: &[&'static Algorithm], number: u64| {
+        processes.execute(&Order {
+            device: &name,
+            most_instructions,
+            problem,
+            inputs,
+            algorithms,
+            coming: Coming { poison: Poison::of_execution(number), seed: YARDSTICK_SEED },
+        })
+    };
+    let mut tallies: Vec<_> =
+        climbers.iter().map(|(observer, yardstick)| Ok(observer.tally(yardstick))).collect();
+    for number in 1..=count {
+        climbers.iter().try_for_each(|(observer, _)| (observer.stop)())?;
+        // Who failed once is not asked again.
+        let asked: Vec<_> = (0..tallies.len()).filter(|place| tallies[*place].is_ok()).collect();
+        if asked.is_empty() {
+            break;
+        }
+        let wanted: Vec<_> = asked.iter().map(|place| algorithms[*place]).collect();
+        match start(&wanted, number) {
+            Ok(answers) => {
+                for (place, answer) in asked.into_iter().zip(answers) {
+                    let added = match (&mut tallies[place], answer) {
+                        (Ok(tally), Ok(outputs)) => tally.add(number, &outputs).map(drop),
+                        (_, Err(error)) => Err(error),
+                        (Err(_), _) => Ok(()),
+                    };
+                    if let Err(error) = added {
+                        tallies[place] = Err(error);
+                    }
+                }
+            }
+            Err(error) => {
+                let error = error.to_string();
+                asked.into_iter().for_each(|place| tallies[place] = Err(Error::device(error.clone())));
+            }
+        }
+    }
+    let finished = tallies.into_iter().zip(climbers).map(|(tally, (observer, _))| {
+        let observed = tally.and_then(|mut tally| {
+            if tally.differs() && observer.way.claims(perturbation) {
+                tally.rerun(|tally, rerun| {
+                    let answers = start(&[observer.way.algorithm], count + 1 + rerun)?;
+                    let outputs = answers.into_iter().next().transpose()?.unwrap_or_default();
+                    Ok(tally.would_differ(&outputs))
+                })?;
+            }
+            Ok(tally.finish())
+        });
+        Ok(Trial::of(perturbation, outcome(observed)?))
+    });
+    finished.collect()
+}
