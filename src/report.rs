@@ -14,8 +14,12 @@ mod findings;
 mod gap;
 mod group;
 mod headline;
+mod ladder;
+mod layout;
 mod legend;
 mod page;
+mod skipped;
+mod uncovered;
 mod words;
 mod wrap;
 

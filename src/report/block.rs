@@ -7,8 +7,12 @@ use crate::measurement::Measurement;
 use crate::perturbation::Perturbation;
 use crate::report::gap::{self, GapLine};
 use crate::report::group::{Group, Problem, Way};
-use crate::report::words;
+use crate::report::ladder::{self, BATCH_CLAIM};
+use crate::report::{skipped, words};
 use crate::verdict::Verdict;
+
+/// What marks a difference that the algorithm claims there is not.
+pub const BROKEN: &str = " !";
 
 /// The remark on a `same` that no varying algorithm stands beside.
 const NO_POWER: &str = "no power";
@@ -55,6 +59,8 @@ pub enum Cell {
         differing: u64,
         /// Of how many.
         comparisons: u64,
+        /// Whether the algorithm claims that none does.
+        is_broken: bool,
     },
     /// Not executed.
     Skipped,
@@ -74,7 +80,11 @@ impl Cell {
         if with(Verdict::Failed).next().is_some() {
             Self::Failed
         } else if with(Verdict::Differs).next().is_some() {
-            Self::Differs { differing: observed().filter_map(|row| row.differing).sum(), comparisons }
+            Self::Differs {
+                differing: observed().filter_map(|row| row.differing).sum(),
+                comparisons,
+                is_broken: rows.iter().any(|row| row.breaks_claim()),
+            }
         } else if with(Verdict::Same).next().is_some() {
             Self::Same { comparisons, no_power: with(Verdict::Same).any(|row| has_no_power(row)) }
         } else if rows.is_empty() {
@@ -84,13 +94,21 @@ impl Cell {
         }
     }
 
-    fn text(self) -> String {
+    /// What it says, in numbers alone if it has to be short.
+    fn text(self, is_short: bool) -> String {
         match self {
             Self::Same { comparisons, no_power } => {
-                format!("same 0/{comparisons}{}", if no_power { " *" } else { "" })
+                let same = if is_short { "" } else { "same " };
+                format!("{same}0/{comparisons}{}", if no_power { " *" } else { "" })
             }
-            Self::Differs { differing: 1, comparisons } => format!("1 of {comparisons} differs"),
-            Self::Differs { differing, comparisons } => format!("{differing} of {comparisons} differ"),
+            Self::Differs { differing, comparisons, is_broken } => {
+                let differs = match (is_short, differing) {
+                    (true, _) => format!("{differing}/{comparisons}"),
+                    (false, 1) => format!("1 of {comparisons} differs"),
+                    (false, _) => format!("{differing} of {comparisons} differ"),
+                };
+                differs + if is_broken { BROKEN } else { "" }
+            }
             Self::Skipped => "skipped".to_owned(),
             Self::Failed => "FAILED".to_owned(),
             Self::Absent => String::new(),
@@ -114,6 +132,8 @@ pub struct Line {
     pub engine: String,
     /// What it claims.
     pub guarantee: Guarantee,
+    /// Whether it claims that a row's bits are the same in every batch.
+    pub batch_invariant: bool,
     /// What was observed, per perturbation of the block.
     pub cells: Vec<Cell>,
     /// The largest distance in words; `NaN` where there is none.
@@ -135,8 +155,10 @@ pub struct Block {
     pub operation: String,
     /// The problem in words, for instance "sum of 2^24, f32, wide".
     pub problem: String,
-    /// The perturbations that there are rows of.
+    /// The perturbations that anything was executed under; if there is none, all that there are rows of.
     pub perturbations: Vec<Perturbation>,
+    /// The others that there are rows of, with the reason for which most of these were skipped.
+    pub not_tried: Vec<(Perturbation, String)>,
     /// The unit of the throughput; empty where lines have several or none.
     pub unit: String,
     /// The lines.
@@ -150,9 +172,11 @@ impl Block {
     pub fn new<'a>(group: &Group<'a>, on: Problem<'a>, borrow: bool) -> Self {
         let present = |way: &Way<'a>| group.of(*way, on).next().is_some();
         let ways: Vec<Way> = group.ways().into_iter().filter(present).collect();
-        let perturbations = group.perturbations();
-        let lines = ways.into_iter().filter_map(|way| {
-            let shown = if borrow { group.shown(way, on) } else { on };
+        let shown = |way| if borrow { group.shown(way, on) } else { on };
+        let rows = || ways.iter().flat_map(|way| group.of(*way, shown(*way)));
+        let (perturbations, not_tried) = tried(group, rows);
+        let lines = ways.iter().filter_map(|&way| {
+            let shown = shown(way);
             line(group, way, shown, (shown != on).then_some(on), &perturbations)
         });
         let lines: Vec<Line> = lines.collect();
@@ -164,6 +188,7 @@ impl Block {
             unit: if units.len() == 1 { units.into_iter().collect() } else { String::new() },
             lines,
             perturbations,
+            not_tried,
             gaps: gap::sorted(group.known(), group.gaps_on(on)).filter_map(GapLine::of).collect(),
         }
     }
@@ -187,7 +212,7 @@ impl Block {
         match column {
             Column::Name => "algorithm".to_owned(),
             Column::Claims => "claims".to_owned(),
-            Column::Under(perturbation) => perturbation.name().to_owned(),
+            Column::Under(perturbation) => ladder::heading(perturbation).to_owned(),
             Column::Ulp => "ulp".to_owned(),
             Column::Throughput if self.unit.is_empty() => "throughput".to_owned(),
             Column::Throughput => self.unit.clone(),
@@ -196,18 +221,33 @@ impl Block {
         }
     }
 
-    /// What a line says in a column.
-    pub fn text(&self, line: &Line, column: Column) -> String {
+    /// Whether a column says who claims that a row's bits are the same in every batch: where it was tried.
+    pub fn tells_batch_claims(&self) -> bool {
+        self.perturbations.contains(&Perturbation::Batch)
+            && self.lines.iter().any(|line| line.batch_invariant)
+    }
+
+    /// What a line says in a column, in numbers alone if cells have to be short.
+    pub fn text(&self, line: &Line, column: Column, is_short: bool) -> String {
         match column {
             Column::Name => match &line.measured_at {
                 Some(size) => format!("{} ({size})", line.name),
                 None => line.name.clone(),
             },
-            Column::Claims if line.guarantee == Guarantee::NotGuaranteed => "–".to_owned(),
-            Column::Claims => line.guarantee.name().to_owned(),
+            Column::Claims => {
+                let is_told = line.batch_invariant && self.tells_batch_claims();
+                match (line.guarantee, is_told) {
+                    (Guarantee::NotGuaranteed, false) => "–".to_owned(),
+                    (Guarantee::NotGuaranteed, true) => BATCH_CLAIM.to_owned(),
+                    (guarantee, false) => guarantee.name().to_owned(),
+                    (guarantee, true) => format!("{} {BATCH_CLAIM}", guarantee.name()),
+                }
+            }
             Column::Under(perturbation) => {
                 let place = self.perturbations.iter().position(|p| *p == perturbation);
-                place.and_then(|place| line.cells.get(place)).map_or_else(String::new, |cell| cell.text())
+                place
+                    .and_then(|place| line.cells.get(place))
+                    .map_or_else(String::new, |cell| cell.text(is_short))
             }
             Column::Ulp => line.ulp.clone().unwrap_or_default(),
             Column::Throughput => {
@@ -219,6 +259,27 @@ impl Block {
     }
 }
 
+/// The perturbations under which any of `rows` was executed, and those under which all were skipped.
+fn tried<'a, R: Iterator<Item = &'a Measurement>>(
+    group: &Group<'a>,
+    rows: impl Fn() -> R,
+) -> (Vec<Perturbation>, Vec<(Perturbation, String)>) {
+    let under = |perturbation| rows().filter(move |row| row.perturbation == perturbation);
+    let is_tried =
+        |perturbation: &Perturbation| under(*perturbation).any(|row| row.verdict != Verdict::Skipped);
+    let (tried, not): (Vec<_>, Vec<_>) = group.perturbations().into_iter().partition(is_tried);
+    if tried.is_empty() {
+        return (not, Vec::new());
+    }
+    let anywhere =
+        |perturbation| group.rows.iter().copied().filter(move |row| row.perturbation == perturbation);
+    let reason = |perturbation| {
+        let reason = skipped::commonest(under(perturbation));
+        Some((perturbation, reason.or_else(|| skipped::commonest(anywhere(perturbation)))?))
+    };
+    (tried, not.into_iter().filter_map(reason).collect())
+}
+
 fn line<'a>(
     group: &Group<'a>,
     way: Way<'a>,
@@ -228,11 +289,13 @@ fn line<'a>(
 ) -> Option<Line> {
     let under = |perturbation| group.of(way, shown).filter(move |row| row.perturbation == perturbation);
     let timed = group.timed(way, shown);
+    let first = group.of(way, shown).next()?;
     Some(Line {
         name: way.name(),
         measured_at: in_place_of.map(|on| differing_part(group, shown, on)),
         engine: way.engine.to_owned(),
-        guarantee: group.of(way, shown).next()?.guarantee,
+        guarantee: first.guarantee,
+        batch_invariant: first.batch_invariant,
         cells: perturbations.iter().map(|perturbation| Cell::of(under(*perturbation))).collect(),
         ulp: ulp(group.of(way, shown)),
         throughput: timed.and_then(|row| row.throughput),

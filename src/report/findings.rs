@@ -7,13 +7,16 @@ use crate::measurement::Measurement;
 use crate::perturbation::Perturbation;
 use crate::report::block::has_no_power;
 use crate::report::group::{Group, Problem, Way};
-use crate::report::headline::several_devices;
+use crate::report::uncovered::uncovered;
 use crate::report::words::{self, plural};
 use crate::statistics::comparisons_for;
 use crate::verdict::Verdict;
 
 /// The probability that a full run brings its bounds to; a run with weaker bounds was a quick one.
 const FULL_RUN_P: f64 = 0.01;
+
+/// How remarks begin that say whether a difference was seen again.
+const SEEN_AGAIN: [&str; 2] = ["re-run", "one-off"];
 
 /// The remark on rows of a device that others may have used.
 const SHARED: &str = "shared";
@@ -34,16 +37,26 @@ pub fn broken(groups: &[Group]) -> Vec<Broken> {
     let of_group = |group: &Group| -> Vec<Broken> {
         let broken = |row: &&Measurement| {
             let (name, on) = (group.full_name(group.way(row)), group.describe(group.problem(row)));
-            broken_row(row, &name, group.device, &on)
+            broken_row(row, &name, group.device, &on, is_of_full_run(row, &group.rows))
         };
         group.rows.iter().filter(|row| row.breaks_claim()).map(broken).collect()
     };
     groups.iter().flat_map(of_group).collect()
 }
 
+/// Whether any of `rows` of the same run as `row` has as many comparisons as only a full run makes: starting
+/// processes takes long, so that `row` itself may have fewer.
+pub fn is_of_full_run(row: &Measurement, rows: &[&Measurement]) -> bool {
+    let is_full = |other: &&Measurement| other.comparisons >= Some(full_comparisons());
+    rows.iter().any(|other| other.run_id == row.run_id && is_full(other))
+}
+
 /// What a row that breaks its claim says: of the way `name` at `place`, on the problem `on`.
-pub fn broken_row(row: &Measurement, name: &str, place: &str, on: &str) -> Broken {
-    let mut what = format!("{name} ({}) differs under {} on {place}, {on}", row.guarantee.name(), under(row));
+pub fn broken_row(row: &Measurement, name: &str, place: &str, on: &str, is_of_full_run: bool) -> Broken {
+    // What a row has to do with its neighbours is a claim of its own, which no guarantee implies.
+    let is_batch = row.perturbation == Perturbation::Batch;
+    let claim = if is_batch { "batch_invariant" } else { row.guarantee.name() };
+    let mut what = format!("{name} ({claim}) differs under {} on {place}, {on}", under(row));
     if let (Some(differing), Some(comparisons)) = (row.differing, row.comparisons) {
         what.push_str(&format!(": {differing} of {comparisons} executions"));
     }
@@ -58,10 +71,18 @@ pub fn broken_row(row: &Measurement, name: &str, place: &str, on: &str) -> Broke
         || ", a number against a NaN".to_owned(),
         |distance| format!(", max {} ULP", words::ulp(distance)),
     ));
+    let seen_again = |remark: &&str| SEEN_AGAIN.iter().any(|start| remark.starts_with(start));
+    if let Some(remark) = row.note.split("; ").find(seen_again) {
+        what.push_str(&format!("; {remark}"));
+    }
+    let index = row.first_difference.map(|index| format!("first at {}[{index}]", row.worst_output));
+    let digest =
+        (!row.digest.is_empty()).then(|| format!("the undisturbed output has digest {}", row.digest));
+    let first: Vec<String> = index.into_iter().chain(digest).collect();
     Broken {
         what,
-        first: row.first_difference.map(|index| format!("first at {}[{index}]", row.worst_output)),
-        command: command(row, true),
+        first: (!first.is_empty()).then(|| first.join("; ")),
+        command: command(row, true, is_of_full_run),
     }
 }
 
@@ -70,8 +91,22 @@ fn under(row: &Measurement) -> String {
     format!("{}{variant}", row.perturbation.name())
 }
 
-/// The command that measures one row again, on its device or on any.
-pub fn command(row: &Measurement, on_its_device: bool) -> Vec<String> {
+/// What `rows` were measured under; several variants of a perturbation are only counted.
+fn all_under(rows: &[&Measurement]) -> String {
+    let mut by_perturbation: BTreeMap<Perturbation, Vec<&Measurement>> = BTreeMap::new();
+    for row in rows {
+        by_perturbation.entry(row.perturbation).or_default().push(row);
+    }
+    let told = by_perturbation.iter().map(|(perturbation, rows)| match rows.as_slice() {
+        [row] => under(row),
+        rows => format!("{} ({} variants)", perturbation.name(), rows.len()),
+    });
+    words::listed(&told.collect::<Vec<_>>())
+}
+
+/// The command that measures one row again, on its device or on any, as the full run that it is of or as a
+/// quick one.
+pub fn command(row: &Measurement, on_its_device: bool, is_of_full_run: bool) -> Vec<String> {
     let name = format!("{}/{} {}", row.operation, row.algorithm, row.workload);
     let mut command: Vec<String> = ["samebits", "run"].map(str::to_owned).into();
     if on_its_device {
@@ -84,11 +119,11 @@ pub fn command(row: &Measurement, on_its_device: bool) -> Vec<String> {
         // Rows hold no path; the reader knows the file.
         command.extend(["--weights", "FILE"].map(str::to_owned));
     }
+    if is_of_full_run {
+        // The quick profile may not know the workload.
+        command.extend(["--profile", "full"].map(str::to_owned));
+    }
     if let Some(comparisons) = row.comparisons {
-        if comparisons >= full_comparisons() {
-            // The quick profile may not know the workload.
-            command.extend(["--profile", "full"].map(str::to_owned));
-        }
         // A rare difference shows only when as many are tried again.
         command.extend(["--executions".to_owned(), (comparisons + 1).to_string()]);
     }
@@ -100,15 +135,15 @@ pub fn command(row: &Measurement, on_its_device: bool) -> Vec<String> {
 pub fn failures(groups: &[Group]) -> Vec<String> {
     let mut sentences = Vec::new();
     for group in groups {
-        let mut alike: BTreeMap<(Way, Problem, &str), Vec<String>> = BTreeMap::new();
+        let mut alike: BTreeMap<(Way, Problem, &str), Vec<&Measurement>> = BTreeMap::new();
         let all = group.rows.iter().chain(&group.gaps);
         for row in all.filter(|row| row.verdict == Verdict::Failed) {
-            alike.entry((group.way(row), group.problem(row), &row.note)).or_default().push(under(row));
+            alike.entry((group.way(row), group.problem(row), &row.note)).or_default().push(row);
         }
-        sentences.extend(alike.into_iter().map(|((way, on, note), under)| {
+        sentences.extend(alike.into_iter().map(|((way, on, note), rows)| {
             let why = if note.is_empty() { "no reason is noted" } else { note };
             let (name, on) = (group.full_name(way), group.describe(on));
-            format!("{name} on {}, {on}, under {}: {why}", group.device, under.join(" and "))
+            format!("{name} on {}, {on}, under {}: {why}", group.device, all_under(&rows))
         }));
     }
     sentences
@@ -139,78 +174,31 @@ pub fn others(groups: &[Group]) -> Vec<String> {
 
 /// That every claim held, if any was tested; and that not all were, if so.
 fn held(groups: &[Group]) -> Option<String> {
-    let mut tested: BTreeMap<_, bool> = BTreeMap::new();
+    let mut tested: BTreeMap<_, BTreeMap<Perturbation, bool>> = BTreeMap::new();
     for (index, group) in groups.iter().enumerate() {
-        for row in group.rows.iter().filter(|row| row.guarantee.covers(row.perturbation)) {
-            let claim = tested.entry((index, group.way(row), row.perturbation)).or_default();
-            *claim |= row.verdict == Verdict::Same;
+        for row in group.rows.iter().filter(|row| row.claims()) {
+            let claims = tested.entry((index, group.way(row))).or_default();
+            *claims.entry(row.perturbation).or_default() |= row.verdict == Verdict::Same;
         }
     }
-    let count = tested.values().filter(|tested| **tested).count();
-    match count {
-        0 => None,
-        all if all == tested.len() => Some("Every claim held.".to_owned()),
-        _ => Some("Every claim that was tested held; those of skipped algorithms were not.".to_owned()),
-    }
-}
-
-/// Where load made bits change that repetition left alone, or change more.
-fn uncovered(groups: &[Group]) -> Vec<String> {
-    let several = several_devices(groups);
-    let (mut hidden, mut more) = (Vec::new(), Vec::new());
-    for group in groups {
-        for way in group.ways() {
-            let Some((on, repeat, load)) = most_uncovered(group, way) else { continue };
-            let mut details = Vec::new();
-            if let (Some(before), Some(after)) = (repeat.distinct, load.distinct) {
-                details.push(format!("{before} → {after} distinct"));
-            }
-            if group.telling().is_none_or(|telling| group.shown(way, telling) != on) {
-                details.push(group.describe(on));
-            }
-            let details =
-                if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
-            let place = if several { format!(" on {}", group.device) } else { String::new() };
-            let list = if repeat.verdict == Verdict::Same { &mut hidden } else { &mut more };
-            list.push(format!("{}{details}{place}", group.full_name(way)));
+    let (mut any, mut untested) = (false, Vec::new());
+    for claims in tested.values() {
+        let is_tested = claims.values().any(|tested| *tested);
+        any |= is_tested;
+        if !is_tested {
+            untested.push("of skipped algorithms");
+        } else if claims.values().any(|tested| !tested) {
+            untested.push("under skipped perturbations");
         }
     }
-    let load = words::capitalised(Perturbation::Load.name());
-    let mut findings = Vec::new();
-    if !hidden.is_empty() {
-        findings.push(format!("{load} uncovered what repetition hid: {}.", hidden.join(", ")));
-    }
-    if !more.is_empty() {
-        findings.push(format!("{load} brought out more results than repetition: {}.", more.join(", ")));
-    }
-    findings
-}
-
-/// The problem on which load showed what repetition did not, with both rows: one where repetition saw
-/// nothing if there is any, then the one that is shown, then the one with most results.
-fn most_uncovered<'a>(
-    group: &Group<'a>,
-    way: Way<'a>,
-) -> Option<(Problem<'a>, &'a Measurement, &'a Measurement)> {
-    let shown = group.telling().map(|telling| group.shown(way, telling));
-    let pairs = group.problems().into_iter().filter_map(|on| {
-        let under = |perturbation| group.of(way, on).find(|row| row.perturbation == perturbation);
-        Some((on, under(Perturbation::Repeat)?, under(Perturbation::Load)?))
-    });
-    pairs
-        .filter(|(_, repeat, load)| is_uncovered(repeat, load))
-        .max_by_key(|(on, repeat, load)| (repeat.verdict == Verdict::Same, Some(*on) == shown, load.distinct))
-}
-
-fn is_uncovered(repeat: &Measurement, load: &Measurement) -> bool {
-    match (repeat.verdict, load.verdict) {
-        (Verdict::Same, Verdict::Differs) => true,
-        // Twice as many from no more executions: less may be chance.
-        (Verdict::Differs, Verdict::Differs) => {
-            load.comparisons <= repeat.comparisons
-                && load.distinct.zip(repeat.distinct).is_some_and(|(after, before)| after >= 2 * before)
+    untested.sort_unstable();
+    untested.dedup();
+    match (any, untested.is_empty()) {
+        (false, _) => None,
+        (true, true) => Some("Every claim held.".to_owned()),
+        (true, false) => {
+            Some(format!("Every claim that was tested held; those {} were not.", untested.join(" and ")))
         }
-        _ => false,
     }
 }
 
@@ -221,9 +209,10 @@ fn no_power(groups: &[Group]) -> Option<String> {
         let weak = |perturbation: &Perturbation| {
             group.rows.iter().any(|row| row.perturbation == *perturbation && has_no_power(row))
         };
-        let under: Vec<_> = group.perturbations().into_iter().filter(weak).map(Perturbation::name).collect();
+        let under = group.perturbations().into_iter().filter(weak);
+        let under: Vec<String> = under.map(|perturbation| perturbation.name().to_owned()).collect();
         if !under.is_empty() {
-            places.push(format!("{} under {} on {}", group.operation, under.join(" and "), group.device));
+            places.push(format!("{} under {} on {}", group.operation, words::listed(&under), group.device));
         }
     }
     (!places.is_empty()).then(|| {
@@ -260,23 +249,13 @@ fn noisy(groups: &[Group]) -> Option<String> {
     ))
 }
 
-/// Why rows were skipped, the commonest reason first.
-pub fn skipped(groups: &[Group]) -> Vec<(String, usize)> {
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in groups.iter().flat_map(|group| &group.rows).filter(|row| row.verdict == Verdict::Skipped) {
-        // What is needed differs from row to row.
-        let reason = row.note.split(" (about ").next().unwrap_or_default();
-        *reasons.entry(if reason.is_empty() { "no reason is noted" } else { reason }).or_default() += 1;
-    }
-    let mut reasons: Vec<_> = reasons.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect();
-    reasons.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    reasons
-}
-
-/// The commonest `same`: comparisons, and the bound that they allow.
+/// The commonest `same` of one row: comparisons, and the bound that they allow. Cells add up the comparisons of
+/// variants, so no cell may say what one of these compared.
 pub fn commonest_same(groups: &[Group]) -> Option<(u64, f64)> {
+    let rows = || groups.iter().flat_map(|group| &group.rows).filter(|row| row.verdict == Verdict::Same);
+    let has_variants = rows().all(|row| !row.variant.is_empty());
     let mut counts: BTreeMap<u64, (usize, f64)> = BTreeMap::new();
-    for row in groups.iter().flat_map(|group| &group.rows).filter(|row| row.verdict == Verdict::Same) {
+    for row in rows().filter(|row| has_variants || row.variant.is_empty()) {
         if let (Some(comparisons), Some(bound)) = (row.comparisons, row.p_upper_95) {
             counts.entry(comparisons).or_insert((0, bound)).0 += 1;
         }

@@ -281,7 +281,7 @@ impl<'a> Group<'a> {
             let shown = ways.iter().filter(|way| self.is_executed(**way, self.shown(**way, on))).count();
             (
                 rows().any(|row| row.is_observed()),
-                rows().any(|row| row.is_moving_canary()),
+                rows().any(|row| row.is_moving_canary() && is_run_to_run(row.perturbation)),
                 on.dtype == Dtype::F32,
                 on.input == Distribution::Wide,
                 shown,

@@ -2,7 +2,7 @@
 
 use crate::measurement::Measurement;
 use crate::report::gap;
-use crate::report::legend::legend;
+use crate::report::legend::{Shown, legend};
 use crate::report::model::{Block, Broken, GapLine, Report};
 
 /// The report on `rows` as Markdown that ends in a newline: with `all` a table for every workload, else
@@ -13,7 +13,7 @@ pub fn render(rows: &[Measurement], all: bool) -> String {
     }
     let report = Report::new(rows, all);
     let mut paragraphs: Vec<String> = report.captions.iter().map(|caption| escaped(caption)).collect();
-    let mut shown = Vec::new();
+    let mut shown = Shown::default();
     for section in &report.sections {
         paragraphs.push(format!("**{}**", escaped(&section.headline)));
         for block in &section.blocks {
@@ -21,7 +21,7 @@ pub fn render(rows: &[Measurement], all: bool) -> String {
                 if report.has_several_devices() { format!(" · {}", section.device) } else { String::new() };
             paragraphs.push(format!("`{}` {}{}", block.operation, escaped(&block.problem), escaped(&place)));
             paragraphs.push(table(block));
-            shown.extend(block.columns());
+            shown.add(&block.columns(), false);
             if !block.gaps.is_empty() {
                 paragraphs.push(gaps(&block.gaps));
             }
@@ -41,7 +41,7 @@ pub fn render(rows: &[Measurement], all: bool) -> String {
 fn table(block: &Block) -> String {
     let columns = block.columns();
     let headings = columns.iter().map(|column| (block.heading(*column), column.is_numeric())).collect();
-    let texts = |line| columns.iter().map(|column| block.text(line, *column)).collect();
+    let texts = |line| columns.iter().map(|column| block.text(line, *column, false)).collect();
     grid(headings, block.lines.iter().map(texts).collect())
 }
 

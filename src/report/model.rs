@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::measurement::Measurement;
 use crate::report::group::{Group, groups};
 use crate::report::words::plural;
-use crate::report::{findings, headline};
+use crate::report::{findings, headline, skipped};
 
 /// One operation on one device.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,9 @@ pub struct Report {
     pub findings: Vec<String>,
     /// What the same bits cost, a sentence per device.
     pub prices: Vec<String>,
-    /// Reasons for which rows were skipped, and how many rows.
+    /// Perturbations that a block has no column of, with the reason, in sentences.
+    pub not_tried: Vec<String>,
+    /// Reasons for which other rows were skipped, and how many rows.
     pub skipped: Vec<(String, usize)>,
     /// Comparisons of the commonest `same`, and the bound that they allow.
     pub commonest_same: Option<(u64, f64)>,
@@ -53,14 +55,16 @@ impl Report {
         let groups = groups(rows);
         let most = groups.iter().flat_map(|group| &group.rows);
         let most = most.filter(|row| row.is_observed()).filter_map(|row| row.comparisons).max();
+        let sections = sections(&groups, all);
         Self {
             captions: captions(&groups),
-            sections: sections(&groups, all),
+            not_tried: skipped::not_tried(&sections, headline::several_devices(&groups)),
+            sections,
             broken: findings::broken(&groups),
             failures: findings::failures(&groups),
             findings: findings::others(&groups),
             prices: headline::prices(&groups),
-            skipped: findings::skipped(&groups),
+            skipped: skipped::skipped(&groups),
             commonest_same: findings::commonest_same(&groups),
             is_quick: most.is_some_and(|most| most < findings::full_comparisons()),
         }
@@ -71,12 +75,12 @@ impl Report {
         self.captions.len() > 1
     }
 
-    /// The skipped rows in a sentence per reason.
+    /// What was not tried at all, and the other skipped rows in a sentence per reason.
     pub fn skipped_in_words(&self) -> Vec<String> {
         let sentence = |(reason, count): &(String, usize)| {
             format!("{count} {} skipped: {reason}", plural(*count, "row was", "rows were"))
         };
-        self.skipped.iter().map(sentence).collect()
+        self.not_tried.iter().cloned().chain(self.skipped.iter().map(sentence)).collect()
     }
 }
 

@@ -1,11 +1,11 @@
 //! The report on a terminal: aligned columns, sentences wrapped, rows never.
 
-use comfy_table::{CellAlignment, Table, presets};
-
 use crate::measurement::Measurement;
+use crate::report::block::BROKEN;
 use crate::report::gap::{self, GapLine};
-use crate::report::legend::legend;
-use crate::report::model::{Block, Column, Report, Section};
+use crate::report::layout::{self, Layout};
+use crate::report::legend::{Shown, legend};
+use crate::report::model::{Block, Report, Section};
 use crate::report::page::{Page, Style};
 use crate::report::wrap;
 
@@ -29,7 +29,7 @@ pub fn render(rows: &[Measurement], options: &Options) -> String {
     }
     let report = Report::new(rows, options.all);
     let mut page = Page::new(options.width, options.colour);
-    let mut shown = Vec::new();
+    let mut shown = Shown::default();
     let mut left_out = Vec::new();
     for (index, next) in report.sections.iter().enumerate() {
         let before = index.checked_sub(1).and_then(|before| report.sections.get(before));
@@ -66,21 +66,22 @@ fn device(page: &mut Page, section: &Section) {
     page.sentence(&format!("{}{kind}", section.device), Style::Bold);
 }
 
-fn section(page: &mut Page, section: &Section, shown: &mut Vec<Column>, left_out: &mut Vec<String>) {
+fn section(page: &mut Page, section: &Section, shown: &mut Shown, left_out: &mut Vec<String>) {
     page.gap();
     page.sentence(&section.headline, Style::Bold);
     for block in &section.blocks {
-        page.gap();
-        let layout = Layout::fitting(block, page.width);
+        let bands = layout::bands(block, page.width);
+        for band in &bands {
+            page.gap();
+            draw(page, block, band);
+            shown.add(&band.columns, band.is_short);
+        }
         for column in block.columns() {
             let heading = block.heading(column);
-            if layout.columns.contains(&column) {
-                shown.push(column);
-            } else if !left_out.contains(&heading) {
+            if !bands.iter().any(|band| band.columns.contains(&column)) && !left_out.contains(&heading) {
                 left_out.push(heading);
             }
         }
-        draw(page, block, &layout);
         if !block.gaps.is_empty() {
             page.gap();
             gaps(page, &block.gaps, left_out);
@@ -89,15 +90,15 @@ fn section(page: &mut Page, section: &Section, shown: &mut Vec<Column>, left_out
 }
 
 fn draw(page: &mut Page, block: &Block, layout: &Layout) {
-    if layout.is_titled_apart {
-        page.sentence(&title(block), Style::Plain);
+    if let Some(title) = layout.title_apart(block) {
+        page.sentence(&title, Style::Plain);
     }
     for (index, line) in layout.lines(block).into_iter().enumerate() {
         // The header is the first line; below it, line after line, one per algorithm.
         let texts = index
             .checked_sub(1)
             .and_then(|index| block.lines.get(index))
-            .map(|line| layout.columns.iter().map(|column| block.text(line, *column)).collect::<Vec<_>>());
+            .map(|line| layout.texts(block, line));
         page.row(&line, &texts.unwrap_or_default(), style_of);
     }
 }
@@ -139,72 +140,17 @@ fn findings(page: &mut Page, report: &Report) {
 }
 
 fn style_of(cell: &str) -> Style {
-    if cell == "FAILED" {
+    let is_short_difference = || {
+        let counts = cell.split_once('/');
+        counts.is_some_and(|(differing, all)| {
+            differing.parse::<u64>().is_ok_and(|differing| differing > 0) && all.parse::<u64>().is_ok()
+        })
+    };
+    if cell == "FAILED" || cell.ends_with(BROKEN) {
         Style::Alarm
-    } else if cell.ends_with("differ") || cell.ends_with("differs") {
+    } else if cell.ends_with("differ") || cell.ends_with("differs") || is_short_difference() {
         Style::Warning
     } else {
         Style::Plain
-    }
-}
-
-fn title(block: &Block) -> String {
-    format!("{}  {}", block.operation, block.problem)
-}
-
-/// How a block is laid out.
-struct Layout {
-    columns: Vec<Column>,
-    /// Whether the title stands on a line of its own, and not in the header.
-    is_titled_apart: bool,
-    /// Spaces between columns.
-    gap: u16,
-}
-
-impl Layout {
-    /// The widest layout that fits: first everything moves closer, then columns go from the right; the
-    /// name and one more stay.
-    fn fitting(block: &Block, width: usize) -> Self {
-        let mut layout = Self { columns: block.columns(), is_titled_apart: false, gap: 3 };
-        for (is_titled_apart, gap) in [(false, 3), (false, 2), (true, 2)] {
-            (layout.is_titled_apart, layout.gap) = (is_titled_apart, gap);
-            if layout.width(block) <= width {
-                return layout;
-            }
-        }
-        while layout.columns.len() > 2 && layout.width(block) > width {
-            layout.columns.pop();
-        }
-        layout
-    }
-
-    fn width(&self, block: &Block) -> usize {
-        self.lines(block).iter().map(|line| wrap::width(line)).max().unwrap_or(0)
-    }
-
-    /// The lines of a block, the header first.
-    fn lines(&self, block: &Block) -> Vec<String> {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        let headings = self.columns.iter().map(|column| match column {
-            Column::Name if self.is_titled_apart => "  algorithm".to_owned(),
-            Column::Name => title(block),
-            other => block.heading(*other),
-        });
-        table.set_header(headings.collect::<Vec<_>>());
-        for line in &block.lines {
-            let texts = self.columns.iter().map(|column| match column {
-                Column::Name => format!("  {}", block.text(line, *column)),
-                other => block.text(line, *other),
-            });
-            table.add_row(texts.collect::<Vec<_>>());
-        }
-        for (column, layout) in self.columns.iter().zip(table.column_iter_mut()) {
-            layout.set_padding((0, self.gap));
-            if column.is_numeric() {
-                layout.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        table.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 }

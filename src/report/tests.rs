@@ -1,5 +1,6 @@
 //! Reports on made-up rows, as snapshots to be read by eye.
 
+mod ladder;
 pub(super) mod rows;
 
 use crate::guarantee::Guarantee;

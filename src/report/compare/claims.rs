@@ -11,7 +11,7 @@ use crate::report::compare::collect::{Collected, Input, input};
 use crate::report::compare::devices::Device;
 use crate::report::compare::model::Row;
 use crate::report::findings::{self, Broken};
-use crate::report::group::{self, Way};
+use crate::report::group::{self, Way, is_run_to_run};
 use crate::report::words::{self, plural};
 use crate::verdict::Verdict;
 
@@ -68,13 +68,17 @@ impl Claims {
             // What was seen once was seen, even if a newer row did not see it again.
             for (column, rows) in problem.ways.get(way).into_iter().flatten() {
                 let label = &devices[*column].label;
-                for row in rows.iter().filter(|row| has_no_power(row)) {
+                // What is launched otherwise, compiled again or batched otherwise makes no ~.
+                let is_mark = |row: &&&Measurement| has_no_power(row) && is_run_to_run(row.perturbation);
+                for row in rows.iter().filter(is_mark) {
                     let places = self.without_power.entry(*column).or_default();
                     places.insert((words::visible(problem.operation), row.perturbation));
                 }
                 for row in rows.iter().filter(|row| row.breaks_claim()) {
                     let key = format!("{name}|{column}|{}|{}", row.perturbation, row.variant);
-                    self.on_devices.add(key, || safe(findings::broken_row(row, &name, label, &on())));
+                    let is_full = findings::is_of_full_run(row, rows);
+                    let broken = || safe(findings::broken_row(row, &name, label, &on(), is_full));
+                    self.on_devices.add(key, broken);
                 }
             }
             for (column, cell) in cells {
@@ -176,7 +180,7 @@ fn unstable(row: &Measurement, other: &Measurement, name: &str, label: &str, on:
             row.guarantee.name()
         ),
         first: Some(format!("digest {}; digest {}", of(row), of(other))),
-        command: findings::command(row, true),
+        command: findings::command(row, true, findings::is_of_full_run(row, &[row])),
     })
 }
 
@@ -200,13 +204,14 @@ fn across_devices(by_bits: &ByBits, name: &str, on: &str, devices: &[Device]) ->
     } else {
         ""
     };
+    let again = |row| findings::command(row, false, findings::is_of_full_run(row, &[row]));
     let first = sides.first().and_then(|(_, members)| members.first()).map(|(_, row)| *row);
     safe(Broken {
         what: format!(
             "{name} (gpu_to_gpu) gave different bits on the same inputs on different devices, {on}"
         ),
         first: Some(format!("{}{versions}", told.join("; "))),
-        command: first.map(|row| findings::command(row, false)).unwrap_or_default(),
+        command: first.map(again).unwrap_or_default(),
     })
 }
 

@@ -6,7 +6,7 @@ use crate::perturbation::Perturbation;
 use crate::report::compare::model::{Comparison, Mark};
 use crate::report::compare::terminal::{Options, render};
 use crate::report::compare::{csv, markdown};
-use crate::report::tests::rows::{at, by, gap, observe, on, pair, row};
+use crate::report::tests::rows::{at, by, gap, ladder, observe, on, pair, row, under, variants};
 use crate::report::wrap;
 use crate::tensor::Dtype;
 use crate::verdict::Verdict;
@@ -418,4 +418,63 @@ fn colour_only_adds() {
         plain.push_str(&part[end..]);
     }
     assert_eq!(plain, render(&comparison, Options { width: 100, colour: false }));
+}
+
+/// What follows the launch or the batch gets the letter of its undisturbed bits, and no `~`.
+#[test]
+fn letters_are_of_undisturbed_executions() {
+    let mut rows = from(ladder(), 0, "bits");
+    assert_eq!(marks(&rows, "ticket"), ["A"]);
+    assert_eq!(marks(&rows, "fixed_tree"), ["A"]);
+    assert_eq!(marks(&rows, "atomic_block"), ["~"]);
+    assert!(!Comparison::new(&rows).is_unmet());
+    // A newer row stands for the older one of the same variant alone.
+    let mut newer = variants(under(&mut rows, "ticket", Perturbation::Launch), &["sm=7"]);
+    newer[0].timestamp = "2026-02-01T00:00:00Z".to_owned();
+    let both = [rows.clone(), newer].concat();
+    assert_eq!(Comparison::new(&both).devices[0].superseded, 1);
+    // Compiled again, what claims its bits on one device may change them.
+    observe(under(&mut rows, "ticket", Perturbation::ReloadRecompile), 31, 1);
+    assert_eq!(marks(&rows, "ticket"), ["A"]);
+    assert!(!Comparison::new(&rows).is_unmet());
+    observe(under(&mut rows, "ticket", Perturbation::ReloadContext), 31, 1);
+    assert_eq!(marks(&rows, "ticket"), ["~"]);
+    assert!(Comparison::new(&rows).is_unmet());
+}
+
+#[test]
+fn claims_of_the_ladder_are_seen_broken_by_variant() {
+    let mut rows = from(ladder(), 0, "bits");
+    for perturbation in [Perturbation::Launch, Perturbation::Batch] {
+        observe(under(&mut rows, "fixed_tree", perturbation), 31, 1);
+    }
+    under(&mut rows, "fixed_tree", Perturbation::Launch).remark("re-run: differs again in 3 of 3");
+    let comparison = Comparison::new(&rows);
+    let told: Vec<&str> = comparison.broken.iter().map(|broken| broken.what.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "reduce/fixed_tree (gpu_to_gpu) differs under launch sm=7 on NVIDIA H200, sum of 2^24, f32, wide: 31 \
+             of 31 executions, every element of sum, max 1 ULP; re-run: differs again in 3 of 3",
+            "reduce/fixed_tree (batch_invariant) differs under batch batch=129;first=17 on NVIDIA H200, sum of \
+             2^24, f32, wide: 31 of 31 executions, every element of sum, max 1 ULP"
+        ]
+    );
+    assert_eq!(
+        comparison.broken[0].first.as_deref(),
+        Some("first at sum[0]; the undisturbed output has digest bits")
+    );
+    assert!(comparison.broken[1].command.join(" ").contains("--perturb batch "));
+    assert_eq!(marks(&rows, "fixed_tree"), ["A"], "its undisturbed bits are those of others");
+}
+
+/// A `~` is about runs, so a missing one says no less where launches have no power.
+#[test]
+fn power_is_asked_of_what_marks_rest_on() {
+    let mut rows = from(ladder(), 0, "bits");
+    for perturbation in [Perturbation::Launch, Perturbation::ReloadContext] {
+        under(&mut rows, "fixed_tree", perturbation).remark("no power");
+    }
+    let told = Comparison::new(&rows).findings.join("\n");
+    assert!(told.contains("for reduce under reload:context no algorithm"), "{told}");
 }

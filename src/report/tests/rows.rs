@@ -155,3 +155,62 @@ pub fn gaps() -> Vec<Measurement> {
     rows.extend(on(vec![gap("algorithm", "two_pass", "ticket", (0.5, 1e-7, 9))], "other", "n=4096"));
     rows
 }
+
+/// `row` once for each of `variants`, as the engine keeps them: a digest of the undisturbed execution in each.
+pub fn variants(row: &Measurement, variants: &[&str]) -> Vec<Measurement> {
+    let of = |variant: &&str| Measurement { variant: (*variant).to_owned(), ..row.clone() };
+    variants.iter().map(of).collect()
+}
+
+/// A run under the whole ladder: the variants of launch, batch and allocation, a device that cannot load its
+/// modules again, one algorithm that varies, one whose bits follow the launch, and one that follows nothing.
+pub fn ladder() -> Vec<Measurement> {
+    let mut rows = Vec::new();
+    for (name, guarantee, batch_invariant, ns) in [
+        ("atomic_block", Guarantee::NotGuaranteed, false, 4_700_000),
+        ("fixed_tree", Guarantee::GpuToGpu, true, 4_650_000),
+        ("ticket", Guarantee::RunToRun, false, 4_510_000),
+    ] {
+        for perturbation in Perturbation::ALL {
+            let mut row = Measurement { batch_invariant, ..row(name, guarantee, perturbation) };
+            if perturbation == Perturbation::ReloadModule {
+                row.remark("no kernels are loaded here (about 3 of them)");
+                rows.push(row);
+                continue;
+            }
+            let differing = match (guarantee, perturbation) {
+                (Guarantee::NotGuaranteed, Perturbation::Repeat) => 0,
+                (Guarantee::NotGuaranteed, _) => 17,
+                (Guarantee::RunToRun, Perturbation::Launch | Perturbation::Batch) => 31,
+                _ => 0,
+            };
+            observe(&mut row, differing, 3 * differing);
+            row.digest = format!("{name}-digest");
+            match perturbation {
+                Perturbation::Repeat => {
+                    time(&mut row, ns);
+                    rows.push(row);
+                }
+                Perturbation::Launch => {
+                    rows.extend(variants(&row, &["sm=7", "grid=3;block=64", "threads=3"]))
+                }
+                Perturbation::Batch => {
+                    rows.extend(variants(&row, &["batch=129;first=17", "batch=1;first=0"]));
+                }
+                Perturbation::ReloadAllocation => rows.extend(variants(&row, &["offset=4", "offset=64"])),
+                _ => rows.push(row),
+            }
+        }
+    }
+    rows
+}
+
+/// The row of `rows` that `algorithm` has under `perturbation`, of the first variant.
+pub fn under<'a>(
+    rows: &'a mut [Measurement],
+    algorithm: &str,
+    perturbation: Perturbation,
+) -> &'a mut Measurement {
+    let is_it = |row: &&mut Measurement| row.algorithm == algorithm && row.perturbation == perturbation;
+    rows.iter_mut().find(is_it).unwrap()
+}
