@@ -80,7 +80,7 @@ pub struct RunFlags {
     /// Results folder; must not exist yet [default: a new one in results/]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub out: Option<PathBuf>,
-    /// Go on with an interrupted run, given the same flags
+    /// Go on with an interrupted run, given the same flags: only what DIR lacks is measured
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
     /// Measure somebody else's code beside ours, on the CPU

@@ -48,6 +48,31 @@ pub fn dispatch(cli: Cli) -> ExitCode {
     })
 }
 
+/// Prints what clap makes of a command line in place of flags: help and version as they are, and what is
+/// wrong in one line, as every other error.
+pub fn not_parsed(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::{ArgumentConflict, DisplayHelpOnMissingArgumentOrSubcommand};
+    if error.use_stderr() && error.kind() != DisplayHelpOnMissingArgumentOrSubcommand {
+        let remedy = match error.kind() {
+            ArgumentConflict => "give only one of them",
+            _ => "see --help",
+        };
+        return finish(Err(Error::input(format!("{}; {remedy}", on_one_line(&error.render().to_string())))));
+    }
+    // Whoever closed the pipe has seen enough.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+/// What `error: …` says, without the usage and the hints behind it.
+fn on_one_line(rendered: &str) -> String {
+    let is_said = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
+    let lines: Vec<&str> =
+        rendered.lines().take_while(is_said).map(str::trim).filter(|l| !l.is_empty()).collect();
+    let line = lines.join(" ").replace(" tip: ", "; ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+}
+
 /// Prints an error and turns the end into an exit code.
 pub fn finish(end: Result<End>) -> ExitCode {
     match end {

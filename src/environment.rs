@@ -1,6 +1,8 @@
 //! What a machine is, as far as it matters to rows: an allow-list, without host name, user, path or
 //! serial number.
 
+mod difference;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -9,6 +11,8 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 use crate::device::plan::MODULES;
 use crate::device::{Device, DeviceFacts};
 use crate::digest::short_hash;
+
+pub use difference::differences;
 
 /// The content of `environment.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

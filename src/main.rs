@@ -5,5 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    samebits::command::dispatch(samebits::cli::Cli::parse())
+    match samebits::cli::Cli::try_parse() {
+        Ok(cli) => samebits::command::dispatch(cli),
+        Err(error) => samebits::command::not_parsed(&error),
+    }
 }

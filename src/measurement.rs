@@ -354,15 +354,14 @@ fn parse(bytes: &[u8], origin: &str) -> Result<Rows> {
         reader.headers().map_err(|error| Error::input(format!("{origin}: {}", reason(&error))))?.clone();
     check_headers(&headers, origin)?;
     for (index, row) in reader.deserialize().enumerate() {
-        let bad = |problem: String| {
-            Error::input(format!(
-                "{origin}, line {}: {problem}; remove that line and resume the run",
-                index + 2
-            ))
-        };
-        let row: Measurement = row.map_err(|error| bad(reason(&error)))?;
+        let bad = |problem: String| Error::input(format!("{origin}, line {}: {problem}", index + 2));
+        let row: Measurement =
+            row.map_err(|error| bad(format!("{}; remove that line and resume the run", reason(&error))))?;
         if row.schema != SCHEMA {
-            return Err(bad(format!("schema {} in place of {SCHEMA}", row.schema)));
+            return Err(bad(format!(
+                "schema {} in place of {SCHEMA}; use the program version that wrote it",
+                row.schema
+            )));
         }
         rows.rows.push(row);
     }

@@ -1,7 +1,9 @@
 //! A run's folder: `measurements.csv`, `samples.jsonl` and `environment.json`, written so that a kill
 //! at any moment leaves every finished row readable.
 
-use std::fs::{File, OpenOptions};
+mod earlier;
+
+use std::fs::{DirEntry, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -10,8 +12,9 @@ use serde::Serialize;
 use crate::digest::short_hash;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::measurement::{self, Measurement, Writer};
+use crate::measurement::{self, Measurement, Rows, Writer};
 use crate::suite::Finished;
+use crate::workload::Workload;
 
 /// The name of the file that holds the rows of a results folder.
 pub const ROWS: &str = "measurements.csv";
@@ -69,17 +72,22 @@ impl Folder {
     /// Goes on with a folder: returns its rows too, without a last one that was cut off.
     ///
     /// # Errors
-    /// If it is no results folder, or was measured in another environment.
-    pub fn resume(path: &Path, environment: &Environment) -> Result<(Self, Vec<Measurement>)> {
+    /// If it is no results folder, was measured in another environment, or has rows of one of `workloads`
+    /// that are of something else. Nothing in the folder has changed then.
+    pub fn resume(
+        path: &Path,
+        environment: &Environment,
+        workloads: &[Workload],
+    ) -> Result<(Self, Vec<Measurement>)> {
         let rows_path = path.join(ROWS);
-        let earlier = measurement::read(&rows_path)?;
-        if let Some(row) = earlier.rows.iter().find(|row| row.environment != environment.hash()) {
-            return Err(Error::input(format!(
-                "{}: its rows were measured in environment {} and this is {}; start a new run",
-                path.display(),
-                row.environment,
-                environment.hash()
-            )));
+        let earlier = if is_without_files(path) {
+            Rows { rows: Vec::new(), end: 0, cut_off: false }
+        } else {
+            measurement::read(&rows_path)?
+        };
+        if !earlier.rows.is_empty() {
+            earlier::check_environment(path, &earlier.rows, environment)?;
+            earlier::check_workloads(path, &earlier.rows, workloads)?;
         }
         let rows = if earlier.rows.is_empty() {
             // Without a row the header may be cut off too: it comes again with the first row.
@@ -129,6 +137,13 @@ impl Folder {
             other => other,
         })
     }
+}
+
+/// Whether it is a folder as a kill leaves it that comes before the file of rows is there.
+fn is_without_files(path: &Path) -> bool {
+    let is_first =
+        |entry: std::io::Result<DirEntry>| entry.is_ok_and(|entry| entry.file_name() == ENVIRONMENT);
+    std::fs::read_dir(path).is_ok_and(|mut entries| entries.all(is_first))
 }
 
 fn create(path: &Path) -> Result<File> {

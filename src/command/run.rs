@@ -45,7 +45,7 @@ pub fn run(flags: &RunFlags) -> Result<End> {
     check_filter(&workloads, &options)?;
     let environment = Environment::collect(&devices);
     let names: Vec<String> = devices.iter().map(|device| device.name()).collect();
-    let (store, earlier) = Store::open(flags, &names.join("-"), &environment)?;
+    let (store, earlier) = Store::open(flags, &names.join("-"), &environment, &workloads)?;
     let identity = RunIdentity { run_id: store.name.clone(), environment: environment.hash() };
     let suites = devices
         .iter()
@@ -253,9 +253,14 @@ struct Store {
 }
 
 impl Store {
-    fn open(flags: &RunFlags, devices: &str, environment: &Environment) -> Result<(Self, Vec<Measurement>)> {
+    fn open(
+        flags: &RunFlags,
+        devices: &str,
+        environment: &Environment,
+        workloads: &[Workload],
+    ) -> Result<(Self, Vec<Measurement>)> {
         if let Some(path) = &flags.resume {
-            let (folder, earlier) = Folder::resume(path, environment)?;
+            let (folder, earlier) = Folder::resume(path, environment, workloads)?;
             // Rows of one folder have one run_id, whatever path the folder was given by.
             let name = earlier.first().map_or_else(|| name_of(path), |row| row.run_id.clone());
             return Ok((Self { name, folder: Some(folder) }, earlier));

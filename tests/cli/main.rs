@@ -15,6 +15,7 @@ mod machine;
 mod others;
 mod place;
 mod refusals;
+mod resume;
 mod rows;
 mod seeds;
 mod sim;

@@ -168,6 +168,11 @@ impl Running {
         Command::new("kill").args([signal, &id]).stderr(Stdio::null()).status().unwrap();
     }
 
+    /// Kills it, if it still runs: nothing that it could do about it.
+    pub fn kill(&mut self) {
+        self.0.kill().unwrap();
+    }
+
     /// How it ended.
     pub fn ended(&mut self) -> ExitStatus {
         self.0.wait().unwrap()

@@ -2,16 +2,6 @@
 
 use crate::place::{Place, SMALL, workload};
 
-/// Says what clap says: exit code 2, the flag and the value, nothing on stdout.
-fn clap_refuses(place: &Place, line: &str, said: &[&str]) {
-    let ended = place.run(line);
-    assert!(ended.code == 2 && ended.stdout.is_empty(), "`samebits {line}`: {ended:?}");
-    assert!(ended.stderr.starts_with("error: "), "`samebits {line}`: {ended:?}");
-    for said in said {
-        assert!(ended.stderr.contains(said), "{said:?} is not in {ended:?}");
-    }
-}
-
 #[test]
 fn unknown_devices_name_those_there_are() {
     let place = Place::new();
@@ -42,16 +32,43 @@ fn a_machine_without_cuda_says_why_and_what_helps() {
 #[test]
 fn unknown_values_of_flags_are_named_with_the_known_ones() {
     let place = Place::new();
-    clap_refuses(&place, "run --profile slow", &["'slow'", "--profile", "quick, full"]);
-    clap_refuses(&place, "run --format xml", &["'xml'", "--format", "table, md, csv, json"]);
-    clap_refuses(&place, "run --seed ten", &["'ten'", "--seed"]);
-    clap_refuses(&place, "run --executions many", &["'many'", "--executions"]);
-    clap_refuses(&place, "run --resume a --out b", &["--resume", "--out", "cannot be used with"]);
-    clap_refuses(&place, "run --max-p 1% --executions 9", &["--max-p", "--executions"]);
-    clap_refuses(&place, "measure", &["'measure'"]);
+    place.refuses("run --profile slow", &["'slow'", "--profile", "quick, full"]);
+    place.refuses("run --format xml", &["'xml'", "--format", "table, md, csv, json"]);
+    place.refuses("run --seed ten", &["'ten'", "--seed"]);
+    place.refuses("run --executions many", &["'many'", "--executions"]);
+    place.refuses("run --max-instructions 0.5", &["'0.5'", "--max-instructions", "such as 2500000"]);
+    place.refuses("run --resume", &["a value is required for '--resume <DIR>'", "see --help"]);
+    place.refuses("run --max_p 1%", &["'--max_p'", "; a similar argument exists: '--max-p'", "see --help"]);
+    place.refuses("compare", &["required arguments", "<PATH>", "see --help"]);
+    place.refuses("measure", &["'measure'", "see --help"]);
     place.refuses("run --device cpu --perturb repeat,lod", &["\"lod\"", "repeat, load"]);
-    place.refuses("run --device cpu --perturb ,", &["\"\"", "repeat, load"]);
+    for empty in ["--perturb ,", "--perturb="] {
+        place.refuses(&format!("run --device cpu {empty}"), &["unknown perturbation \"\"", "repeat, load"]);
+    }
     assert_eq!(place.names("."), [""; 0]);
+}
+
+#[test]
+fn flags_that_contradict_each_other_are_named() {
+    let place = Place::new();
+    for (one, other) in [
+        ("--resume a", "--out b"),
+        ("--max-p 1%", "--executions 9"),
+        ("--workloads a.toml", "--weights b.safetensors"),
+    ] {
+        let names = [one, other].map(|flag| flag.split(' ').next().unwrap());
+        let said = [names[0], names[1], "cannot be used with", "give only one of them"];
+        place.refuses(&format!("run --device cpu --no-timing {one} {other}"), &said);
+        place.refuses(&format!("run --device cpu --no-timing {other} {one}"), &said);
+    }
+    assert_eq!(place.names("."), [""; 0]);
+}
+
+#[test]
+fn no_verb_is_answered_by_the_help() {
+    let ended = Place::new().run("");
+    assert!(ended.code == 2 && ended.stdout.is_empty(), "{ended:?}");
+    assert!(ended.stderr.contains("Commands:") && ended.stderr.contains("compare"), "{ended:?}");
 }
 
 #[test]
@@ -167,7 +184,10 @@ fn only_what_this_machine_measured_is_gone_on_with() {
         (good.replacen(",note\n", ",remark\n", 1), "column \"note\" is missing"),
         (good.replacen(",note\n", ",note,more\n", 1), "column \"more\" is unknown"),
         (good.replacen("schema,row_id", "row_id,schema", 1), "another order"),
-        (good.replacen("\n1,", "\n2,", 1), "line 2: schema 2 in place of 1"),
+        (
+            good.replace("\n1,", "\n2,"),
+            "line 2: schema 2 in place of 1; use the program version that wrote it",
+        ),
         (good.replacen(",repeat,", ",repeatedly,", 1), "line 2: "),
         (good.replacen(",repeat,", ",", 1), "line 2: 52 columns in place of 53"),
         (good.replace(&row.environment, "0123456789ab"), "environment 0123456789ab"),
@@ -179,12 +199,13 @@ fn only_what_this_machine_measured_is_gone_on_with() {
         place.refuses(&format!("{flags} --resume mine"), &["mine", said]);
         assert_eq!(place.read("mine/measurements.csv"), bad, "a file that was refused is left as it was");
     }
-    std::fs::create_dir(place.path("empty")).unwrap();
-    for folder in ["none", "empty", "mine/environment.json"] {
+    std::fs::create_dir(place.path("other")).unwrap();
+    place.write("other/notes.txt", "no rows");
+    for folder in ["none", "other", "mine/environment.json"] {
         place.refuses(&format!("{flags} --resume {folder}"), &[folder, "cannot read the rows"]);
     }
-    assert_eq!(place.names("empty"), [""; 0]);
-    assert_eq!(place.names("."), ["empty", "mine"]);
+    assert_eq!(place.names("other"), ["notes.txt"]);
+    assert_eq!(place.names("."), ["mine", "other"]);
 }
 
 #[test]
