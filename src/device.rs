@@ -7,6 +7,7 @@ pub mod cpu;
 pub mod cuda;
 pub mod gpu;
 pub mod memory;
+pub mod nvrtc;
 pub mod plan;
 pub mod select;
 pub mod sim;

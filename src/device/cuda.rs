@@ -16,6 +16,7 @@ use cudarc::driver::{
 };
 use cudarc::nvrtc::Ptx;
 
+pub(super) use self::link::first_useful_line;
 pub use self::probe::probe;
 
 use self::nvml::Monitor;

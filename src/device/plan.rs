@@ -4,12 +4,23 @@
 use crate::condition::Condition;
 use crate::digest::short_hash;
 
+/// A CUDA source or header that the program carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// Its file in `kernels/`, which is what others include it by.
+    pub name: &'static str,
+    /// What stands in it.
+    pub text: &'static str,
+}
+
 /// Compiled kernels that the program carries.
 #[derive(Debug)]
 pub struct Module {
     /// The PTX's name without ending, which begins the names of its entries: `reduce` of
     /// `kernels/ptx/reduce.ptx`.
     pub name: &'static str,
+    /// What the PTX was made of, apart from [`HEADERS`].
+    pub source: Source,
     /// The PTX that `scripts/build-ptx` made.
     pub ptx: &'static str,
 }
@@ -19,28 +30,66 @@ impl Module {
     pub fn hash(&self) -> String {
         short_hash(self.ptx.as_bytes())
     }
+
+    /// The options that the PTX was compiled with: its head tells them, and they are written nowhere else in
+    /// the program.
+    pub fn options(&self) -> Option<impl Iterator<Item = &'static str>> {
+        let head = self.ptx.lines().take_while(|line| line.starts_with("//"));
+        let options = head.filter_map(|line| line.strip_prefix("// options: ")).next()?;
+        Some(options.split(' '))
+    }
 }
 
+/// What a source may include: all of `kernels/*.cuh`.
+pub static HEADERS: [Source; 2] = [
+    Source { name: "batch_norm.cuh", text: include_str!("../../kernels/batch_norm.cuh") },
+    Source { name: "reduce.cuh", text: include_str!("../../kernels/reduce.cuh") },
+];
+
 /// `kernels/reduce.cu`.
-pub static REDUCE: Module = Module { name: "reduce", ptx: include_str!("../../kernels/ptx/reduce.ptx") };
+pub static REDUCE: Module = Module {
+    name: "reduce",
+    source: Source { name: "reduce.cu", text: include_str!("../../kernels/reduce.cu") },
+    ptx: include_str!("../../kernels/ptx/reduce.ptx"),
+};
 
 /// `kernels/batch_norm.cu`.
-pub static BATCH_NORM: Module =
-    Module { name: "batch_norm", ptx: include_str!("../../kernels/ptx/batch_norm.ptx") };
+pub static BATCH_NORM: Module = Module {
+    name: "batch_norm",
+    source: Source { name: "batch_norm.cu", text: include_str!("../../kernels/batch_norm.cu") },
+    ptx: include_str!("../../kernels/ptx/batch_norm.ptx"),
+};
 
 /// `kernels/matmul.cu`.
-pub static MATMUL: Module = Module { name: "matmul", ptx: include_str!("../../kernels/ptx/matmul.ptx") };
+pub static MATMUL: Module = Module {
+    name: "matmul",
+    source: Source { name: "matmul.cu", text: include_str!("../../kernels/matmul.cu") },
+    ptx: include_str!("../../kernels/ptx/matmul.ptx"),
+};
+
+const CONTRACTIBLE: Source =
+    Source { name: "contractible.cu", text: include_str!("../../kernels/contractible.cu") };
 
 /// `kernels/contractible.cu`, compiled without contraction.
-pub static CONTRACTIBLE_FMAD0: Module =
-    Module { name: "contractible_fmad0", ptx: include_str!("../../kernels/ptx/contractible_fmad0.ptx") };
+pub static CONTRACTIBLE_FMAD0: Module = Module {
+    name: "contractible_fmad0",
+    source: CONTRACTIBLE,
+    ptx: include_str!("../../kernels/ptx/contractible_fmad0.ptx"),
+};
 
 /// `kernels/contractible.cu`, compiled with contraction.
-pub static CONTRACTIBLE_FMAD1: Module =
-    Module { name: "contractible_fmad1", ptx: include_str!("../../kernels/ptx/contractible_fmad1.ptx") };
+pub static CONTRACTIBLE_FMAD1: Module = Module {
+    name: "contractible_fmad1",
+    source: CONTRACTIBLE,
+    ptx: include_str!("../../kernels/ptx/contractible_fmad1.ptx"),
+};
 
 /// `kernels/support.cu`: the read probe, delays and background load.
-pub static SUPPORT: Module = Module { name: "support", ptx: include_str!("../../kernels/ptx/support.ptx") };
+pub static SUPPORT: Module = Module {
+    name: "support",
+    source: Source { name: "support.cu", text: include_str!("../../kernels/support.cu") },
+    ptx: include_str!("../../kernels/ptx/support.ptx"),
+};
 
 /// All compiled kernels that the program carries.
 pub static MODULES: [&Module; 6] =

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use samebits::device::plan::MODULES;
+use samebits::device::plan::{HEADERS, MODULES};
 
 use crate::{files, root, stem};
 
@@ -96,6 +96,23 @@ fn every_source_has_its_ptx_which_the_program_carries() {
     for module in MODULES {
         let file = root().join("kernels/ptx").join(module.name).with_extension("ptx");
         assert_eq!(module.ptx, std::fs::read_to_string(file).unwrap(), "{}", module.name);
+    }
+}
+
+#[test]
+fn the_program_carries_what_its_ptx_was_made_of() {
+    let text = |name: &str| std::fs::read_to_string(root().join("kernels").join(name)).unwrap();
+    for module in MODULES {
+        let (source, options) = made_of(module.name);
+        assert_eq!(module.source.name, source + ".cu", "{}", module.name);
+        assert_eq!(module.source.text, text(module.source.name), "{}", module.name);
+        assert_eq!(module.options().unwrap().collect::<Vec<_>>().join(" "), options, "{}", module.name);
+    }
+    let headers: Vec<_> =
+        files("kernels", "cuh").iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+    assert_eq!(HEADERS.map(|header| header.name).to_vec(), headers);
+    for header in HEADERS {
+        assert_eq!(header.text, text(header.name), "{}", header.name);
     }
 }
 

@@ -118,7 +118,7 @@ fn ptx_version(ptx: &str) -> &str {
 }
 
 /// The first line that tells of an error, or else the first line.
-fn first_useful_line(messages: &str) -> Option<&str> {
+pub(in crate::device) fn first_useful_line(messages: &str) -> Option<&str> {
     let lines = || messages.lines().map(str::trim).filter(|line| !line.is_empty());
     lines().find(|line| line.contains("error") || line.contains("fatal")).or_else(|| lines().next())
 }

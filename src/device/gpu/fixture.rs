@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::device::Problem;
 use crate::device::gpu::GpuDevice;
 use crate::device::gpu::mock::Mock;
-use crate::device::plan::{Argument, Buffer, Launch, Legal, Module, Plan, Step, Workspace};
+use crate::device::plan::{Argument, Buffer, Launch, Legal, Module, Plan, Source, Step, Workspace};
 use crate::error::Result;
 use crate::guarantee::Guarantee;
 use crate::input::{Distribution, InputSpec};
@@ -71,7 +71,11 @@ impl Operation for Pairs {
     }
 }
 
-pub static MODULE: Module = Module { name: "test", ptx: ".entry write_ones( .entry idle(" };
+pub static MODULE: Module = Module {
+    name: "test",
+    source: Source { name: "test.cu", text: "" },
+    ptx: ".entry write_ones( .entry idle(",
+};
 
 const fn algorithm(name: &'static str, plan: fn(&Workload, &Target) -> Plan) -> Algorithm {
     Algorithm {

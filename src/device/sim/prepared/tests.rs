@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::device::gpu::fixture::problem;
-use crate::device::plan::{Argument, Buffer, Launch, Legal, Module, Plan, Step, Workspace};
+use crate::device::plan::{Argument, Buffer, Launch, Legal, Module, Plan, Source, Step, Workspace};
 use crate::device::sim::{DEFAULT_MOST_INSTRUCTIONS, Sim};
 use crate::device::{Cache, Device, Series, Simulation};
 use crate::digest::digest;
@@ -20,6 +20,7 @@ use crate::workload::Workload;
 /// Kernels for one block.
 static MODULE: Module = Module {
     name: "of_tests",
+    source: Source { name: "of_tests.cu", text: "" },
     ptx: "
 .version 7.0
 .target sm_75
