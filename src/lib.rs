@@ -15,6 +15,7 @@
 //! | [`device`] | where it runs: the CPU's twins, a GPU's kernels |
 //! | [`batch`] | the same rows inside other batches |
 //! | [`peer`] | somebody else's code on the same inputs |
+//! | [`worker`] | a new process of this program on the same inputs |
 //! | [`suite`] | executing, comparing, timing: from workloads to rows |
 //! | [`simt`] | the simulated GPU: the shipped PTX on the CPU |
 //! | [`digest`], [`divergence`], [`statistics`], [`timing`] | the metrics |

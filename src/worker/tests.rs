@@ -75,7 +75,7 @@ impl Stage {
 
     /// One line that says what is wrong.
     fn refusal(&self, script: &str) -> String {
-        let error = self.execute(script).err().expect("it must fail").to_string();
+        let error = self.execute(script).expect_err("it must fail").to_string();
         assert_eq!(error.lines().count(), 1, "{error}");
         error
     }

@@ -21,6 +21,7 @@ mod seeds;
 mod sim;
 mod splice;
 mod verify;
+mod worker;
 
 use place::Place;
 
