@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::device::nvrtc::CompileSetting;
+
 /// What differs from the usual. Its text is a row's `variant`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Condition {
@@ -30,6 +32,10 @@ pub enum Condition {
     Copy(u32),
     /// The compiled kernels are loaded anew.
     FreshModule,
+    /// The kernels are compiled again, by NVRTC of that version: major, minor.
+    Recompiled(i32, i32),
+    /// The kernels are compiled again under options that change arithmetic.
+    Compiled(CompileSetting),
 }
 
 impl fmt::Display for Condition {
@@ -43,6 +49,8 @@ impl fmt::Display for Condition {
             Self::Graph => f.write_str("graph=1"),
             Self::Offset(bytes) => write!(f, "offset={bytes}"),
             Self::Copy(number) => write!(f, "copy={number}"),
+            Self::Recompiled(major, minor) => write!(f, "nvrtc={major}.{minor}"),
+            Self::Compiled(setting) => setting.fmt(f),
         }
     }
 }

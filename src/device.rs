@@ -64,7 +64,7 @@ pub trait Device {
     ///
     /// # Errors
     /// If the device refuses.
-    fn load(&self) -> Result<Box<dyn Load + '_>>;
+    fn load(&self, strength: Strength) -> Result<Box<dyn Load + '_>>;
 
     /// Facts for `environment.json`.
     fn facts(&self) -> DeviceFacts;
@@ -85,6 +85,11 @@ pub trait Device {
         vec![Condition::Usual]
     }
 
+    /// Why a perturbation that has a meaning here cannot be tried now, if so.
+    fn reason_to_skip(&self, _: Perturbation) -> Option<String> {
+        None
+    }
+
     /// The same device, opened again: what lived in its context is gone there.
     ///
     /// # Errors
@@ -100,6 +105,27 @@ pub trait Device {
 
     /// Whether [`Cache::Cold`] and [`Cache::Hot`] are two things here.
     fn flushes_caches(&self) -> bool;
+}
+
+/// How much work competes for a device, in percent of the usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strength(pub u32);
+
+impl Strength {
+    /// What a row without a variant has.
+    pub const USUAL: Self = Self(100);
+    /// Other strengths worth trying.
+    pub const OTHERS: [Self; 2] = [Self(50), Self(200)];
+
+    /// That share of `usual`, at least 1.
+    pub fn of(self, usual: u32) -> u32 {
+        (u64::from(usual) * u64::from(self.0) / 100).max(1) as u32
+    }
+
+    /// The variant of a row.
+    pub fn variant(self) -> String {
+        if self == Self::USUAL { String::new() } else { format!("strength={}", self.0) }
+    }
 }
 
 /// What only a simulated device can tell and do.

@@ -1,12 +1,14 @@
 //! The run: workloads × algorithms × perturbations become rows.
 //!
 //! Canaries (algorithms that claim nothing) are executed first, on the smallest workload, then on
-//! larger ones, until one has varied under every perturbation. So each `same` can be written at once
-//! with the remark `no power` where none of the device ever did, and a kill at any moment leaves rows
-//! that need no second thought.
+//! larger ones, until one has varied under repetition, load and schedules. So each `same` can be written
+//! at once with the remark `no power` where none of the device ever did, and a kill at any moment leaves
+//! rows that need no second thought. On the higher rungs of the ladder the algorithms of a workload, and of
+//! those before it, are the canaries.
 
 pub(crate) mod case;
 mod check;
+mod compile;
 mod gap;
 pub mod ladder;
 pub(crate) mod observe;
@@ -18,10 +20,11 @@ mod way;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use regex::Regex;
 
-use crate::device::{Device, Prepared, Staged};
+use crate::device::{Device, Prepared, Staged, Strength};
 use crate::error::{Error, Result};
 use crate::measurement::Measurement;
 use crate::operation::{Algorithm, Gap, Work};
@@ -68,6 +71,13 @@ pub struct Options {
     pub processes: Option<Box<dyn NewProcesses>>,
     /// How many of them a row counts.
     pub process_count: u64,
+    /// How much work competes under `load`: a row for each.
+    pub strengths: Vec<Strength>,
+    /// What the probability of a difference is to be shown to be below, by more executions than `executions` where
+    /// some differed.
+    pub max_p: Option<f64>,
+    /// When a row is not executed any more, however few its executions were.
+    pub row_time: Duration,
 }
 
 impl Options {
@@ -182,15 +192,25 @@ impl<'a> Suite<'a> {
     ) -> Result<Self> {
         let name = device.name();
         let done: HashSet<&str> = earlier.iter().map(|row| row.row_id.as_str()).collect();
+        let compiles = compile::are_tried(device, &options.perturbations);
         let is_done = |workload: &Workload, way: &Way| {
             let is_there = |perturbation, variant: &str| {
                 done.contains(row::blank(&name, workload, way, perturbation, variant).id().as_str())
             };
             // What is skipped has one row, whatever its values.
-            options.perturbations.iter().all(|&perturbation| {
-                let variants = || ladder::variants(device, way, workload, perturbation);
-                is_there(perturbation, "") || variants().iter().all(|variant| is_there(perturbation, variant))
-            })
+            let tried = options.perturbations.iter().all(|&perturbation| {
+                let variants = || match perturbation {
+                    Perturbation::Load => {
+                        options.strengths.iter().map(|strength| strength.variant()).collect()
+                    }
+                    _ => ladder::variants(device, way, workload, perturbation),
+                };
+                let skipped = perturbation != Perturbation::Load && is_there(perturbation, "");
+                skipped || variants().iter().all(|variant| is_there(perturbation, variant))
+            });
+            let is_compared =
+                |setting| done.contains(compile::blank(&name, workload, way, setting).id().as_str());
+            tried && (!compiles || compile::settings(way).iter().all(is_compared))
         };
         check_filter(workloads, options)?;
         let mut jobs = Vec::new();
@@ -278,15 +298,14 @@ impl<'a> Suite<'a> {
     /// anything can.
     fn has_power(&self, job: &Job) -> bool {
         let operation = job.workload.operation.name();
-        let mut perturbations = self.options.perturbations.iter().filter(|p| self.can_vary(**p));
+        let quick = self.options.perturbations.iter().filter(|p| p.is_quick());
+        let mut perturbations = quick.filter(|p| self.can_vary(**p));
         perturbations.all(|&perturbation| self.powerful.contains(&(operation, perturbation)))
     }
 
     /// Whether anything can vary on this device: one seed gives a simulation's bits again.
     fn can_vary(&self, perturbation: Perturbation) -> bool {
-        let moves =
-            matches!(perturbation, Perturbation::Schedule | Perturbation::Launch | Perturbation::Batch);
-        let replays = self.device.simulation().is_some() && !moves;
+        let replays = self.device.simulation().is_some() && perturbation == Perturbation::Repeat;
         !replays && self.device.perturbations().contains(&perturbation)
     }
 
@@ -297,7 +316,8 @@ impl<'a> Suite<'a> {
         canaries: &mut Canaries,
         listener: &mut dyn Listener,
     ) -> Result<()> {
-        let may_vary = |way: &&Way| self.options.perturbations.iter().any(|p| way.is_canary(*p));
+        let quick: Vec<_> = self.options.perturbations.iter().copied().filter(|p| p.is_quick()).collect();
+        let may_vary = |way: &&Way| quick.iter().any(|p| way.is_canary(*p));
         let selected: Vec<_> = job.ways.iter().filter(may_vary).collect();
         if selected.is_empty()
             || case::reason_to_skip(self.device, job.workload, self.options.profile).is_some()
@@ -307,23 +327,24 @@ impl<'a> Suite<'a> {
         let case = Case::new(job.workload);
         // A refusal is met again, and reported, when the job itself runs.
         let Ok(staged) = self.device.stage(Arc::clone(&case.problem)) else { return Ok(()) };
-        let mut participants = Vec::new();
         for way in selected {
-            participants.push(self.participate(&case, &*staged, way, None, listener)?);
-        }
-        self.start_processes(&case, &mut participants, listener)?;
-        for Participant { way, trials, .. } in participants {
-            let moved = trials.iter().filter(|trial| trial.outcome.verdict() == Verdict::Differs);
-            let moved =
-                moved.map(|trial| trial.perturbation).filter(|perturbation| way.is_canary(*perturbation));
-            self.powerful.extend(moved.map(|perturbation| (job.workload.operation.name(), perturbation)));
+            let Participant { trials, .. } =
+                self.participate(&case, &*staged, way, &quick, Vec::new(), listener)?;
+            self.learn_power(job.workload, way, &trials);
             canaries.insert((index, way.key()), trials);
         }
         Ok(())
     }
 
+    /// Notes under which perturbations a way that may vary was seen to.
+    fn learn_power(&mut self, workload: &Workload, way: &Way, trials: &[Trial]) {
+        let moved = trials.iter().filter(|trial| trial.outcome.verdict() == Verdict::Differs);
+        let moved = moved.map(|trial| trial.perturbation).filter(|perturbation| way.is_canary(*perturbation));
+        self.powerful.extend(moved.map(|perturbation| (workload.operation.name(), perturbation)));
+    }
+
     fn run_job(
-        &self,
+        &mut self,
         index: usize,
         job: &Job,
         canaries: &mut Canaries,
@@ -345,12 +366,17 @@ impl<'a> Suite<'a> {
         };
         let mut participants = Vec::new();
         for way in &job.ways {
-            let known = canaries.remove(&(index, way.key()));
-            participants.push(self.participate(&case, &*staged, way, known, listener)?);
+            let known = canaries.remove(&(index, way.key())).unwrap_or_default();
+            let all = &self.options.perturbations;
+            participants.push(self.participate(&case, &*staged, way, all, known, listener)?);
         }
         self.start_processes(&case, &mut participants, listener)?;
         self.time(job.workload.operation.work(job.workload), &*staged, &mut participants, listener)?;
-        let gaps = self.gaps(job, &case, &mut participants);
+        let mut gaps = self.gaps(job, &case, &mut participants);
+        gaps.extend(self.compile_settings(job, &case, &*staged, &mut participants, listener)?);
+        for participant in &participants {
+            self.learn_power(job.workload, &participant.way, &participant.trials);
+        }
         for participant in participants {
             let identity =
                 participant.prepared.as_ref().map(|prepared| prepared.kernel()).unwrap_or_default();
@@ -388,20 +414,47 @@ impl<'a> Suite<'a> {
         rows
     }
 
-    /// Prepares a way and executes it under every perturbation, unless that is `known` already.
+    /// The rows of compile settings, of all ways that take part.
+    fn compile_settings(
+        &self,
+        job: &Job,
+        case: &Case,
+        staged: &dyn Staged,
+        participants: &mut [Participant],
+        listener: &dyn Listener,
+    ) -> Result<Vec<Measurement>> {
+        let mut rows = Vec::new();
+        if !compile::are_tried(self.device, &self.options.perturbations) {
+            return Ok(rows);
+        }
+        for participant in participants {
+            for setting in compile::settings(&participant.way) {
+                listener.check_stop()?;
+                let blank = compile::blank(&self.device.name(), job.workload, &participant.way, &setting);
+                let mut row = self.signed(blank);
+                row.input_digest = case.input_digest.to_string();
+                compile::measure(staged, setting, participant, &mut row);
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Prepares a way and executes it under every one of `perturbations` that is not `known` already.
     fn participate<'s>(
         &self,
         case: &Case,
         staged: &'s dyn Staged,
         way: &Way<'a>,
-        known: Option<Vec<Trial>>,
+        perturbations: &[Perturbation],
+        known: Vec<Trial>,
         listener: &mut dyn Listener,
     ) -> Result<Participant<'s>>
     where
         'a: 's,
     {
         let without = |outcome: Outcome| {
-            let trials = self.options.perturbations.iter().map(|&p| Trial::of(p, outcome.clone())).collect();
+            let trials = perturbations.iter().map(|&p| Trial::of(p, outcome.clone())).collect();
             Ok(Participant { way: way.clone(), prepared: None, yardstick: None, trials, timed: None })
         };
         if let Some(reason) = case.reason_to_skip(self.device, way, self.options.profile) {
@@ -411,20 +464,25 @@ impl<'a> Suite<'a> {
             Ok(prepared) => prepared,
             Err(error) => return without(Outcome::Failed(error.to_string())),
         };
-        if let Some(trials) = known {
-            let (prepared, way) = (Some(prepared), way.clone());
-            return Ok(Participant { way, prepared, yardstick: None, trials, timed: None });
-        }
         let stop = || listener.check_stop();
         let observer = self.observer(case, way, &stop);
-        let (mut trials, mut yardstick) = (Vec::new(), None);
-        for &perturbation in &self.options.perturbations {
+        let (mut trials, mut yardstick) = (known, None);
+        let done: Vec<_> = trials.iter().map(|trial| trial.perturbation).collect();
+        for &perturbation in perturbations.iter().filter(|perturbation| !done.contains(perturbation)) {
             if let Some(reason) = self.reason_to_skip(way, perturbation) {
                 trials.push(Trial::of(perturbation, Outcome::Skipped(reason)));
                 continue;
             }
-            if matches!(perturbation, Perturbation::Repeat | Perturbation::Load | Perturbation::Schedule) {
-                trials.push(Trial::of(perturbation, observer.observe(&mut *prepared, perturbation)?));
+            if perturbation == Perturbation::Load {
+                for &strength in &self.options.strengths {
+                    let outcome = observer.observe(&mut *prepared, perturbation, strength)?;
+                    trials.push(Trial { perturbation, variant: strength.variant(), outcome });
+                }
+                continue;
+            }
+            if matches!(perturbation, Perturbation::Repeat | Perturbation::Schedule) {
+                let outcome = observer.observe(&mut *prepared, perturbation, Strength::USUAL)?;
+                trials.push(Trial::of(perturbation, outcome));
                 continue;
             }
             let first = || observer.yardstick(&mut *prepared).map_err(|error| error.to_string());
@@ -453,6 +511,8 @@ impl<'a> Suite<'a> {
             checker: case.checker(way.algorithm, &self.device.target()),
             specs: case.problem.workload.operation.outputs(way.algorithm, &case.problem.workload),
             executions: self.options.executions,
+            max_p: self.options.max_p,
+            row_time: self.options.row_time,
             stop,
         }
     }
@@ -466,6 +526,9 @@ impl<'a> Suite<'a> {
         }
         if !repeats && !way.is_own() {
             return Some(format!("{perturbation} is not tried of {}", way.engine));
+        }
+        if let Some(reason) = self.device.reason_to_skip(perturbation) {
+            return Some(reason);
         }
         let lacks = perturbation.starts_processes() && self.options.processes.is_none();
         lacks.then(|| "this program cannot start itself here".to_owned())

@@ -12,8 +12,8 @@ use regex::RegexBuilder;
 
 use crate::cli::{Format, RunFlags};
 use crate::command::{End, colour, print, say, width};
-use crate::device::Device;
 use crate::device::select::{Selected, select};
+use crate::device::{Device, Strength};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::measurement::{Measurement, Writer};
@@ -125,6 +125,15 @@ fn options(flags: &RunFlags, devices: &[Box<dyn Device>]) -> Result<Options> {
         remark: flags.shared.then(|| "shared".to_owned()),
         peers: Vec::new(),
         processes: Workers::of_this_program().ok().map(|workers| Box::new(workers) as Box<dyn NewProcesses>),
+        strengths: match flags.profile {
+            Profile::Quick => vec![Strength::USUAL],
+            Profile::Full => [Strength::USUAL].into_iter().chain(Strength::OTHERS).collect(),
+        },
+        max_p: flags.max_p.as_deref().map(probability).transpose()?,
+        row_time: match flags.profile {
+            Profile::Quick => Duration::from_secs(20),
+            Profile::Full => Duration::from_secs(5),
+        },
         process_count: match (&flags.max_p, flags.executions) {
             (None, None) => PROCESSES,
             _ => executions - 1,

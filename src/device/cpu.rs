@@ -11,7 +11,8 @@ use rayon::ThreadPool;
 use crate::condition::Condition;
 use crate::device::cpu::competition::Competition;
 use crate::device::{
-    Cache, Device, DeviceFacts, KernelIdentity, Limits, Load, Prepared, Probe, Problem, Staged, memory,
+    Cache, Device, DeviceFacts, KernelIdentity, Limits, Load, Prepared, Probe, Problem, Staged, Strength,
+    memory,
 };
 use crate::digest::short_hash;
 use crate::environment::processor;
@@ -93,8 +94,9 @@ impl Device for Cpu {
         Ok(Box::new(StagedOnCpu { cpu: self, problem }))
     }
 
-    fn load(&self) -> Result<Box<dyn Load + '_>> {
-        Ok(Box::new(Competition::start(2 * self.pool.current_num_threads())))
+    fn load(&self, strength: Strength) -> Result<Box<dyn Load + '_>> {
+        let threads = strength.of(2 * self.pool.current_num_threads() as u32);
+        Ok(Box::new(Competition::start(threads as usize)))
     }
 
     fn facts(&self) -> DeviceFacts {

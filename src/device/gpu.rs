@@ -19,8 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::condition::Condition;
+use crate::device::nvrtc;
 use crate::device::plan::{Module, SUPPORT};
-use crate::device::{Device, DeviceFacts, KernelIdentity, Limits, Load, Problem, Staged};
+use crate::device::{Device, DeviceFacts, KernelIdentity, Limits, Load, Problem, Staged, Strength};
 use crate::error::{Error, Result};
 use crate::operation::Target;
 use crate::perturbation::Perturbation;
@@ -354,7 +355,8 @@ impl<G: Gpu + 'static> Device for GpuDevice<G> {
 
     /// Less what timing and load take for themselves, which may not be allocated yet.
     fn free_bytes(&self) -> Result<u64> {
-        let own = self.scratch_bytes() + load::bytes(self);
+        let most = Strength::OTHERS.into_iter().map(|strength| load::bytes(self, strength)).max();
+        let own = self.scratch_bytes() + most.unwrap_or(0);
         Ok(self.gpu.free_bytes()?.saturating_sub(own))
     }
 
@@ -362,8 +364,8 @@ impl<G: Gpu + 'static> Device for GpuDevice<G> {
         Ok(Box::new(staged::StagedOnGpu::new(self, problem)?))
     }
 
-    fn load(&self) -> Result<Box<dyn Load + '_>> {
-        Ok(Box::new(load::Traffic::new(self)?))
+    fn load(&self, strength: Strength) -> Result<Box<dyn Load + '_>> {
+        Ok(Box::new(load::Traffic::new(self, strength)?))
     }
 
     fn facts(&self) -> DeviceFacts {
@@ -391,6 +393,7 @@ impl<G: Gpu + 'static> Device for GpuDevice<G> {
             Perturbation::ReloadModule,
             Perturbation::ReloadAllocation,
             Perturbation::ReloadContext,
+            Perturbation::ReloadRecompile,
             Perturbation::ReloadProcess,
             Perturbation::ReloadCheckpoint,
         ]
@@ -405,8 +408,17 @@ impl<G: Gpu + 'static> Device for GpuDevice<G> {
             }
             Perturbation::ReloadAllocation => Condition::offsets(workload.dtype.size() as u32).collect(),
             Perturbation::ReloadModule => vec![Condition::FreshModule],
+            Perturbation::ReloadRecompile => nvrtc::version()
+                .map(|(major, minor)| Condition::Recompiled(major, minor))
+                .into_iter()
+                .collect(),
             _ => vec![Condition::Usual],
         }
+    }
+
+    fn reason_to_skip(&self, perturbation: Perturbation) -> Option<String> {
+        let compiles = perturbation == Perturbation::ReloadRecompile;
+        nvrtc::version().err().filter(|_| compiles).map(|error| error.to_string())
     }
 
     fn reopened(&self) -> Result<Box<dyn Device>> {

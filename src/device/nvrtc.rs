@@ -9,7 +9,8 @@ mod setting;
 #[cfg(test)]
 mod tests;
 
-use std::sync::LazyLock;
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 pub use library::LIBRARY_VARIABLE;
 pub use setting::CompileSetting;
@@ -41,6 +42,24 @@ pub fn version() -> Result<(i32, i32)> {
 /// If there is no library, or it does not compile the source: its first line that tells of an error.
 pub fn compile(module: &Module, setting: &CompileSetting) -> Result<String> {
     compile_with(library()?, module, setting)
+}
+
+/// A module compiled now, in place of `module`. It is compiled once and then kept for as long as the program runs,
+/// as what the program carries is.
+///
+/// # Errors
+/// As [`compile`].
+pub fn recompiled(module: &'static Module, setting: &CompileSetting) -> Result<&'static Module> {
+    type Known = Mutex<HashMap<(&'static str, CompileSetting), &'static Module>>;
+    static KNOWN: LazyLock<Known> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(compiled) = known.get(&(module.name, *setting)) {
+        return Ok(compiled);
+    }
+    let ptx: &'static str = String::leak(compile(module, setting)?);
+    let compiled: &'static Module = Box::leak(Box::new(Module { ptx, ..*module }));
+    known.insert((module.name, *setting), compiled);
+    Ok(compiled)
 }
 
 fn compile_with(nvrtc: &Nvrtc, module: &Module, setting: &CompileSetting) -> Result<String> {

@@ -14,7 +14,7 @@ pub use gpu::SimGpu;
 use crate::condition::Condition;
 use crate::device::gpu::{Gpu, GpuDevice};
 use crate::device::sim::prepared::StagedOnSim;
-use crate::device::{Device, DeviceFacts, Limits, Load, Problem, Simulation, Staged};
+use crate::device::{Device, DeviceFacts, Limits, Load, Problem, Simulation, Staged, Strength};
 use crate::error::{Error, Result};
 use crate::operation::{Algorithm, Target};
 use crate::perturbation::Perturbation;
@@ -76,7 +76,7 @@ impl Device for Sim {
         Ok(Box::new(StagedOnSim { sim: self, problem }))
     }
 
-    fn load(&self) -> Result<Box<dyn Load + '_>> {
+    fn load(&self, _: Strength) -> Result<Box<dyn Load + '_>> {
         Err(Error::device("nothing competes for a simulation"))
     }
 
@@ -99,6 +99,7 @@ impl Device for Sim {
             Perturbation::Launch,
             Perturbation::Batch,
             Perturbation::ReloadAllocation,
+            Perturbation::ReloadRecompile,
             Perturbation::ReloadProcess,
             Perturbation::ReloadCheckpoint,
         ]
@@ -106,6 +107,10 @@ impl Device for Sim {
 
     fn conditions(&self, perturbation: Perturbation, workload: &Workload) -> Vec<Condition> {
         GpuDevice::new(SimGpu::new()).conditions(perturbation, workload)
+    }
+
+    fn reason_to_skip(&self, perturbation: Perturbation) -> Option<String> {
+        GpuDevice::new(SimGpu::new()).reason_to_skip(perturbation)
     }
 
     fn simulation(&self) -> Option<&dyn Simulation> {

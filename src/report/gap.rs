@@ -17,6 +17,7 @@ pub fn legend(kinds: &[&str]) -> String {
         ("semantic", "the two mean different things"),
         ("algorithm", "the same thing computed in another way"),
         ("rounding", "the accurate answer, rounded to the output's type"),
+        ("compile", "the same kernels compiled under other options"),
     ];
     let told = explained.into_iter().filter(|(kind, _)| kinds.contains(kind));
     let told: Vec<String> = told.map(|(kind, what)| format!("{kind}: {what}")).collect();
@@ -84,7 +85,18 @@ pub fn between(row: &Measurement, gap: Gap) -> String {
     let output =
         if row.worst_output.is_empty() { String::new() } else { format!("{} of ", row.worst_output) };
     let against = if gap.against == REFERENCE { "the reference" } else { gap.against };
+    let set: Vec<&str> = row.setting.split(';').filter(|pair| is_compilers(pair)).collect();
+    // The way itself, compiled otherwise.
+    if gap.against == row.algorithm {
+        return format!("{output}{against} with {}", set.join(";"));
+    }
     format!("{output}{} against {against}", row.algorithm)
+}
+
+/// Whether a pair of a row's setting is an option of the compiler.
+fn is_compilers(pair: &str) -> bool {
+    let key = pair.split('=').next().unwrap_or_default();
+    ["fast-math", "fmad", "ftz", "prec-div", "prec-sqrt"].contains(&key)
 }
 
 /// The share of elements that differ, or why none was compared.

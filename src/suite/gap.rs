@@ -1,8 +1,7 @@
 //! Gaps: one output of an algorithm's first execution against that of another way, or against the
 //! reference. They explain differences that are no matter of repetition, so they claim nothing.
 
-use crate::divergence::divergence;
-use crate::error::Result;
+use crate::divergence::{Divergence, divergence};
 use crate::guarantee::Guarantee;
 use crate::measurement::Measurement;
 use crate::operation::{Algorithm, Gap, Target};
@@ -58,14 +57,19 @@ pub fn measure(
 /// The output called `name` of an undisturbed execution; or why there is none.
 fn first_output(participant: &mut Participant, name: &str) -> std::result::Result<Tensor, String> {
     let algorithm = participant.way.name;
+    let outputs = first_outputs(participant)?;
+    let output = outputs.into_iter().find(|output| output.name == name);
+    output.ok_or_else(|| format!("{algorithm} has no output {name}"))
+}
+
+/// The outputs of an undisturbed execution; or why there are none.
+pub fn first_outputs(participant: &mut Participant) -> std::result::Result<Vec<Tensor>, String> {
+    let algorithm = participant.way.name;
     let Some(prepared) = participant.prepared.as_mut().filter(|_| holds(&participant.trials)) else {
         return Err(format!("{algorithm} was skipped or failed"));
     };
-    let output = |outputs: &[Tensor]| outputs.iter().find(|output| output.name == name).cloned();
-    let executed: Result<_> = observe::execute(&mut **prepared, 0).map(output);
-    executed
-        .map_err(|error| format!("{algorithm}: {error}"))?
-        .ok_or_else(|| format!("{algorithm} has no output {name}"))
+    let executed = observe::execute(&mut **prepared, 0).map(<[Tensor]>::to_vec);
+    executed.map_err(|error| format!("{algorithm}: {error}"))
 }
 
 /// Whether it was executed, and was never wrong. What has no meaning on the device says nothing.
@@ -75,11 +79,15 @@ fn holds(trials: &[Trial]) -> bool {
 }
 
 fn fill(row: &mut Measurement, yardstick: &Tensor, ours: &Tensor) {
-    let found = divergence(yardstick, ours);
+    fill_from(row, &divergence(yardstick, ours));
+}
+
+/// Fills a gap's row from what two outputs showed.
+pub fn fill_from(row: &mut Measurement, found: &Divergence) {
     let differs = found.differing > 0;
     row.verdict = if differs { Verdict::Differs } else { Verdict::Same };
     row.comparisons = Some(1);
     row.differing = Some(u64::from(differs));
     row.distinct = Some(1 + u64::from(differs));
-    row::fill_divergence(row, &found);
+    row::fill_divergence(row, found);
 }

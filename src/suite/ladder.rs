@@ -2,6 +2,7 @@
 //! or it is executed in a new process. Each later execution is compared with one that was done as usual.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::batch::{Batch, batches};
 use crate::condition::Condition;
@@ -217,8 +218,15 @@ impl Climber<'_> {
         wanted: u64,
         mut next: impl FnMut(u64, Show) -> Result<()>,
     ) -> Result<Observation> {
+        // The values of a perturbation share the time of a row, as they share its executions.
+        let values = ((self.observer.executions - 1) / wanted).max(1);
+        let limit = self.observer.row_time / u32::try_from(values).unwrap_or(u32::MAX);
+        let start = Instant::now();
         for number in 0..wanted {
             (self.observer.stop)()?;
+            if tally.time_is_up(start, limit) {
+                break;
+            }
             next(number, &mut |outputs| tally.add(number, outputs).map(drop))?;
         }
         if tally.differs() && self.observer.way.claims(perturbation) {
@@ -266,7 +274,14 @@ pub fn in_processes(
     };
     let mut tallies: Vec<_> =
         climbers.iter().map(|(observer, yardstick)| Ok(observer.tally(yardstick))).collect();
+    let start_time = Instant::now();
     for number in 1..=count {
+        let limit = climbers.first().map_or(Duration::MAX, |(observer, _)| observer.row_time);
+        let is_up =
+            |tally: &mut Result<Tally>| tally.as_mut().is_ok_and(|tally| tally.time_is_up(start_time, limit));
+        if tallies.iter_mut().map(is_up).fold(false, |any, is_up| any | is_up) {
+            break;
+        }
         climbers.iter().try_for_each(|(observer, _)| (observer.stop)())?;
         // Who failed once is not asked again.
         let asked: Vec<_> = (0..tallies.len()).filter(|place| tallies[*place].is_ok()).collect();

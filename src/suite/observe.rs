@@ -1,14 +1,16 @@
 //! Executing an algorithm again and again under one perturbation, and what that showed.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
-use crate::device::{Device, Load, Prepared, Series};
+use crate::device::{Device, Load, Prepared, Series, Strength};
 use crate::digest::{Digest, Hasher};
 use crate::divergence::{Divergence, divergence_and_digest};
 use crate::error::{Error, Result};
 use crate::operation::OutputSpec;
 use crate::perturbation::Perturbation;
 use crate::poison::Poison;
+use crate::statistics::p_upper_95;
 use crate::suite::check::{Accuracy, Checker};
 use crate::suite::way::Way;
 use crate::tensor::Tensor;
@@ -65,7 +67,7 @@ pub struct Observation {
     /// The worst of all distinct outputs against the reference.
     pub accuracy: Accuracy,
     /// What else is to be said of the executions.
-    pub remark: Option<String>,
+    pub remarks: Vec<String>,
 }
 
 impl Observation {
@@ -94,6 +96,10 @@ pub struct Observer<'a> {
     pub specs: Vec<OutputSpec>,
     /// Executions per row, the first included.
     pub executions: u64,
+    /// What the probability of a difference is to be shown to be below, if anything.
+    pub max_p: Option<f64>,
+    /// After which time a row's executions end.
+    pub row_time: Duration,
     /// Asked between executions; an error ends the run.
     pub stop: &'a dyn Fn() -> Result<()>,
 }
@@ -117,11 +123,21 @@ impl Observer<'_> {
     ///
     /// # Errors
     /// Only what `stop` says.
-    pub fn observe(&self, prepared: &mut dyn Prepared, perturbation: Perturbation) -> Result<Outcome> {
-        outcome(self.try_observe(prepared, perturbation))
+    pub fn observe(
+        &self,
+        prepared: &mut dyn Prepared,
+        perturbation: Perturbation,
+        strength: Strength,
+    ) -> Result<Outcome> {
+        outcome(self.try_observe(prepared, perturbation, strength))
     }
 
-    fn try_observe(&self, prepared: &mut dyn Prepared, perturbation: Perturbation) -> Result<Observation> {
+    fn try_observe(
+        &self,
+        prepared: &mut dyn Prepared,
+        perturbation: Perturbation,
+        strength: Strength,
+    ) -> Result<Observation> {
         let simulation = self.device.simulation();
         let varies = perturbation == Perturbation::Schedule;
         let series = Series { executions: self.executions, seed: YARDSTICK_SEED, varies };
@@ -129,10 +145,13 @@ impl Observer<'_> {
         let yardstick = self.yardstick(prepared)?;
         let mut tally = self.tally(&yardstick);
         let mut load: Option<Box<dyn Load>> = match perturbation {
-            Perturbation::Load => Some(self.device.load()?),
+            Perturbation::Load => Some(self.device.load(strength)?),
             _ => None,
         };
-        for execution in 1..self.executions {
+        let start = Instant::now();
+        let mut execution = 0;
+        while self.goes_on(&mut tally, execution + 1, start) {
+            execution += 1;
             (self.stop)()?;
             if let Some(load) = &mut load {
                 load.renew()?;
@@ -152,10 +171,26 @@ impl Observer<'_> {
                 if let Some(simulation) = simulation {
                     simulation.set_schedule(series.execution(first).seed);
                 }
-                Ok(tally.would_differ(execute(prepared, self.executions + rerun)?))
+                Ok(tally.would_differ(execute(prepared, execution + 1 + rerun)?))
             })?;
         }
         Ok(tally.finish())
+    }
+
+    /// Whether the execution of that number is still wanted: until there are enough, or, where some differed and a
+    /// bound is asked for, until it is reached or out of reach; and not when the time is up.
+    pub fn goes_on(&self, tally: &mut Tally, execution: u64, start: Instant) -> bool {
+        let enough = execution >= self.executions;
+        let (differing, comparisons) = (tally.differing, tally.comparisons);
+        // More would not help where more differ than may.
+        let more = self.max_p.is_some_and(|p| {
+            let may_do = (differing as f64) < p * comparisons as f64 || differing == 1;
+            differing > 0 && may_do && p_upper_95(differing, comparisons) > p
+        });
+        if enough && !more {
+            return false;
+        }
+        !tally.time_is_up(start, self.row_time)
     }
 
     /// Executes for the first time.
@@ -217,7 +252,7 @@ pub struct Tally<'a> {
     first_differing: Option<u64>,
     worst: Vec<Divergence>,
     accuracy: Accuracy,
-    remark: Option<String>,
+    remarks: Vec<String>,
 }
 
 impl<'a> Tally<'a> {
@@ -240,7 +275,7 @@ impl<'a> Tally<'a> {
             first_differing: None,
             worst,
             accuracy: yardstick.accuracy,
-            remark: None,
+            remarks: Vec::new(),
         }
     }
 
@@ -289,11 +324,24 @@ impl<'a> Tally<'a> {
         for rerun in 0..RERUNS {
             again += u64::from(differs(self, rerun)?);
         }
-        self.remark = Some(match again {
+        self.remark(match again {
             0 => format!("one-off: not seen again in {RERUNS} re-runs"),
             _ => format!("re-run: differs again in {again} of {RERUNS}"),
         });
         Ok(())
+    }
+
+    /// Whether the time is over that executions since `start` may take; one comparison is made in any case.
+    pub fn time_is_up(&mut self, start: Instant, limit: Duration) -> bool {
+        let is_up = start.elapsed() > limit && self.comparisons > 0;
+        if is_up {
+            self.remark(format!("time was up after {:.1} s", limit.as_secs_f32()));
+        }
+        is_up
+    }
+
+    fn remark(&mut self, remark: String) {
+        self.remarks.push(remark);
     }
 
     /// What all comparisons showed.
@@ -308,7 +356,7 @@ impl<'a> Tally<'a> {
             first_differing: self.first_differing,
             instructions: self.yardstick.instructions,
             accuracy: self.accuracy,
-            remark: self.remark,
+            remarks: self.remarks,
         }
     }
 }

@@ -104,9 +104,7 @@ fn fill_observed(row: &mut Measurement, observation: &Observation) {
         let seed = YARDSTICK_SEED;
         row.remark(&format!("schedules of seeds {seed} and {} differ", seed + execution));
     }
-    if let Some(remark) = &observation.remark {
-        row.remark(remark);
-    }
+    observation.remarks.iter().for_each(|remark| row.remark(remark));
     if let Some(instructions) = observation.instructions {
         row.remark(&format!("{instructions} thread instructions"));
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::condition::Condition;
-use crate::device::{Cache, DeviceFacts, KernelIdentity, Limits, Load, Probe, Problem};
+use crate::device::{Cache, DeviceFacts, KernelIdentity, Limits, Load, Probe, Problem, Strength};
 use crate::operation::Target;
 use crate::poison::Poison;
 use crate::tensor::{Data, Tensor};
@@ -84,7 +84,7 @@ impl Device for Scripted {
         Ok(Box::new(ScriptedStage { device: self, problem }))
     }
 
-    fn load(&self) -> Result<Box<dyn Load + '_>> {
+    fn load(&self, _: Strength) -> Result<Box<dyn Load + '_>> {
         self.under_load.set(true);
         Ok(Box::new(ScriptedLoad(self)))
     }
@@ -285,6 +285,9 @@ fn options() -> Options {
         peers: Vec::new(),
         processes: None,
         process_count: 3,
+        strengths: vec![Strength::USUAL],
+        max_p: None,
+        row_time: Duration::from_secs(60),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Competing work on a GPU: kernels of varying size in a second stream, launched ahead.
 
-use crate::device::Load;
 use crate::device::gpu::{Gpu, GpuDevice, LaunchShape, Stream, Value, within};
+use crate::device::{Load, Strength};
 use crate::error::Result;
 use crate::input::random;
 
@@ -26,14 +26,15 @@ pub(super) struct Traffic<'a, G: Gpu> {
     /// The ends of the launches in flight, used in turn.
     ends: [G::Event; AHEAD],
     launches: u64,
+    strength: Strength,
 }
 
 impl<'a, G: Gpu> Traffic<'a, G> {
-    pub(super) fn new(device: &'a GpuDevice<G>) -> Result<Self> {
+    pub(super) fn new(device: &'a GpuDevice<G>, strength: Strength) -> Result<Self> {
         let kernel = device.support("support_load")?;
-        let buffer = device.allocate(bytes(device), "memory of the competing work")?;
+        let buffer = device.allocate(bytes(device, strength), "memory of the competing work")?;
         let ends = [device.gpu.event()?, device.gpu.event()?];
-        let mut traffic = Self { device, kernel, buffer, ends, launches: 0 };
+        let mut traffic = Self { device, kernel, buffer, ends, launches: 0, strength };
         // The kernel may be loaded at its first launch, which can wait for an idle GPU.
         traffic.renew()?;
         device.gpu.synchronize(Stream::Background)?;
@@ -50,7 +51,7 @@ impl<G: Gpu> Load for Traffic<'_, G> {
         }
         // The launches' sizes vary, yet are the same in every run.
         let random = random(0, self.launches);
-        let blocks = 1 + (random as u32) % most_blocks(self.device);
+        let blocks = 1 + (random as u32) % most_blocks(self.device, self.strength);
         let rounds = FEWEST_ROUNDS + ((random >> 32) as u32) % MORE_ROUNDS;
         let arguments = [
             Value::U64(gpu.address(&self.buffer)),
@@ -74,13 +75,13 @@ impl<G: Gpu> Drop for Traffic<'_, G> {
 }
 
 /// Two blocks per multiprocessor: enough to be met everywhere, few enough to leave room.
-fn most_blocks<G: Gpu>(device: &GpuDevice<G>) -> u32 {
-    2 * device.gpu.properties().sm_count.max(1)
+fn most_blocks<G: Gpu>(device: &GpuDevice<G>, strength: Strength) -> u32 {
+    strength.of(2 * device.gpu.properties().sm_count.max(1))
 }
 
 /// Bytes of the memory that is walked through.
-pub(super) fn bytes<G: Gpu>(device: &GpuDevice<G>) -> u64 {
-    words(most_blocks(device)) * 16
+pub(super) fn bytes<G: Gpu>(device: &GpuDevice<G>, strength: Strength) -> u64 {
+    words(most_blocks(device, strength)) * 16
 }
 
 /// Words for so many blocks, so that a thread's work does not depend on their number.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::condition::Condition;
 use crate::device::gpu::prepared::{Bound, Owned, PreparedPlan, Start};
 use crate::device::gpu::{Gpu, GpuDevice, LaunchShape, Value, within};
+use crate::device::nvrtc::{self, CompileSetting};
 use crate::device::plan::{Argument, Buffer, Launch, Legal, Module, Plan, SUPPORT, Step, Workspace};
 use crate::device::{Device, Prepared, Probe, Problem, Staged};
 use crate::error::{Error, Result};
@@ -56,6 +57,13 @@ impl<'a, G: Gpu> StagedOnGpu<'a, G> {
     ) -> Result<PreparedPlan<'a, G>> {
         let owned = self.allocate(plan, outputs, condition).map_err(within(label))?;
         let moved = self.moved_inputs(condition).map_err(within(label))?;
+        let module = match condition {
+            Condition::Recompiled(..) => {
+                nvrtc::recompiled(module, &CompileSetting::default()).map_err(within(label))?
+            }
+            Condition::Compiled(setting) => nvrtc::recompiled(module, &setting).map_err(within(label))?,
+            _ => module,
+        };
         let loaded = match condition {
             Condition::FreshModule => self.device.fresh_module(module),
             _ => self.device.module(module),

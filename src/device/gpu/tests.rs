@@ -294,7 +294,7 @@ fn what_is_updated_in_place_starts_as_its_input_and_accumulators_are_not_timed()
 #[test]
 fn the_load_varies_stays_two_launches_ahead_and_ends() {
     let (device, mock) = device();
-    let mut load = device.load().unwrap();
+    let mut load = device.load(crate::device::Strength::USUAL).unwrap();
     mock.take_calls();
     for _ in 0..200 {
         load.renew().unwrap();

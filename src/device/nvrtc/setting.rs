@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Options that change arithmetic. The default is to compile as the committed PTX was.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct CompileSetting {
     /// Whether `a * b + c` may become one operation with one rounding.
     pub fmad: Option<bool>,

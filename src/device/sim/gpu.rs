@@ -83,17 +83,22 @@ impl SimGpu {
     }
 }
 
-/// Modules that were read, by name: reading takes longer than many a launch.
-static READ: LazyLock<Mutex<HashMap<&'static str, Arc<simt::Module>>>> = LazyLock::new(Mutex::default);
+/// Modules that were read, by name and by the PTX's address, since some are compiled at run time: reading takes
+/// longer than many a launch.
+static READ: LazyLock<Mutex<HashMap<Text, Arc<simt::Module>>>> = LazyLock::new(Mutex::default);
+
+/// A module's name, and where its PTX lies for as long as the program runs.
+type Text = (&'static str, usize);
 
 /// A module, read at the first call.
 pub fn read(module: &Module) -> Result<Arc<simt::Module>> {
     let mut known = READ.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(read) = known.get(module.name) {
+    let text = (module.name, module.ptx.as_ptr().addr());
+    if let Some(read) = known.get(&text) {
         return Ok(Arc::clone(read));
     }
     let read = Arc::new(simt::Module::new(module.ptx).map_err(failed)?);
-    known.insert(module.name, Arc::clone(&read));
+    known.insert(text, Arc::clone(&read));
     Ok(read)
 }
 

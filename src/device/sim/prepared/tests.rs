@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::device::gpu::fixture::problem;
 use crate::device::plan::{Argument, Buffer, Launch, Legal, Module, Plan, Source, Step, Workspace};
 use crate::device::sim::{DEFAULT_MOST_INSTRUCTIONS, Sim};
-use crate::device::{Cache, Device, Series, Simulation};
+use crate::device::{Cache, Device, Series, Simulation, Strength};
 use crate::digest::digest;
 use crate::guarantee::Guarantee;
 use crate::input::Distribution;
@@ -182,7 +182,7 @@ fn elements_that_are_not_written_and_kernels_that_are_wrong_are_told_in_one_line
     fails(&MISSES, &["pairs/misses: nothing: ", "no such entry"]);
     let mut prepared = staged.prepare(&UPDATES).unwrap();
     assert!(prepared.time(1, Cache::Hot).unwrap_err().to_string().contains("no time"));
-    assert!(staged.probe(Work::Bytes(1)).is_err() && sim.load().is_err());
+    assert!(staged.probe(Work::Bytes(1)).is_err() && sim.load(Strength::USUAL).is_err());
 }
 
 #[test]
