@@ -10,6 +10,7 @@ pub mod model;
 pub mod terminal;
 
 mod block;
+mod compiled;
 mod findings;
 mod gap;
 mod group;

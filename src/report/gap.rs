@@ -2,7 +2,7 @@
 
 use crate::measurement::{Gap, Measurement, REFERENCE};
 use crate::operation::{self, Operation};
-use crate::report::words;
+use crate::report::{compiled, words};
 use crate::verdict::Verdict;
 
 /// Headings of [`GapLine::texts`].
@@ -85,18 +85,11 @@ pub fn between(row: &Measurement, gap: Gap) -> String {
     let output =
         if row.worst_output.is_empty() { String::new() } else { format!("{} of ", row.worst_output) };
     let against = if gap.against == REFERENCE { "the reference" } else { gap.against };
-    let set: Vec<&str> = row.setting.split(';').filter(|pair| is_compilers(pair)).collect();
     // The way itself, compiled otherwise.
-    if gap.against == row.algorithm {
-        return format!("{output}{against} with {}", set.join(";"));
+    if compiled::is_compiled(row) {
+        return format!("{output}{against} with {}", compiled::options(row));
     }
     format!("{output}{} against {against}", row.algorithm)
-}
-
-/// Whether a pair of a row's setting is an option of the compiler.
-fn is_compilers(pair: &str) -> bool {
-    let key = pair.split('=').next().unwrap_or_default();
-    ["fast-math", "fmad", "ftz", "prec-div", "prec-sqrt"].contains(&key)
 }
 
 /// The share of elements that differ, or why none was compared.

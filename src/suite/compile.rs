@@ -1,5 +1,6 @@
 //! Compile settings: an algorithm's kernels compiled again under options that change arithmetic, against the same
 //! algorithm as it ships. No claim covers such options, so each is a gap: which changes bits, and how far.
+//! `contractible` with contraction, compiled without, is the control: its bits must change.
 
 use crate::condition::Condition;
 use crate::device::nvrtc::CompileSetting;
@@ -14,17 +15,12 @@ use crate::suite::gap;
 use crate::suite::observe;
 use crate::suite::row;
 use crate::suite::way::Way;
-use crate::workload::{Setting, Workload};
+use crate::workload::Workload;
 
-/// The settings to try of a way: all but those that it has by itself already, one way or the other.
+/// The settings to try of a way: all but those that it has already.
 pub fn settings(way: &Way) -> Vec<CompileSetting> {
-    let own = Setting::parse(way.algorithm.setting).unwrap_or_default();
-    let sets_itself = |setting: &CompileSetting| {
-        let text = setting.to_string();
-        text.split(';').filter_map(|pair| pair.split_once('=')).any(|(key, _)| own.get(key).is_some())
-    };
     let mut settings = CompileSetting::all();
-    settings.retain(|setting| way.is_own() && !sets_itself(setting));
+    settings.retain(|setting| way.is_own() && setting.to_string() != way.algorithm.setting);
     settings
 }
 
@@ -38,7 +34,12 @@ pub fn are_tried(device: &dyn Device, perturbations: &[Perturbation]) -> bool {
 
 /// A setting's row with its key and nothing observed.
 pub fn blank(device: &str, workload: &Workload, way: &Way, setting: &CompileSetting) -> Measurement {
-    let told = format!("against={};{};{setting};gap=compile", way.name, way.setting);
+    let set = setting.to_string();
+    let key = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    // What the way was made with already, unless it is that which is set otherwise.
+    let own = way.setting.split(';').filter(|pair| key(pair) != key(&set));
+    let told = [format!("against={}", way.name), "gap=compile".to_owned(), set.clone()];
+    let told = told.into_iter().chain(own.map(str::to_owned)).collect::<Vec<_>>().join(";");
     Measurement {
         setting: workload.setting.and(&told),
         guarantee: Guarantee::NotGuaranteed,
