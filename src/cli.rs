@@ -55,7 +55,8 @@ pub struct RunFlags {
     /// Only what matches this regular expression over "operation/algorithm workload"
     #[arg(long, value_name = "REGEX")]
     pub filter: Option<String>,
-    /// What to change between executions: repeat, load, schedule (on sim)
+    /// What to change between executions: repeat, load, schedule (on sim), launch, batch, and reload or one of its
+    /// kinds, such as reload:process
     #[arg(long, value_name = "LIST")]
     pub perturb: Option<String>,
     /// Thread instructions that one execution may take on sim, for instance 1e9; what takes more is skipped

@@ -130,15 +130,23 @@ fn options(flags: &RunFlags, devices: &[Box<dyn Device>]) -> Result<Options> {
             Profile::Full => [Strength::USUAL].into_iter().chain(Strength::OTHERS).collect(),
         },
         max_p: flags.max_p.as_deref().map(probability).transpose()?,
-        row_time: match flags.profile {
-            Profile::Quick => Duration::from_secs(20),
-            Profile::Full => Duration::from_secs(5),
-        },
+        row_time: row_time(flags),
         process_count: match (&flags.max_p, flags.executions) {
             (None, None) => PROCESSES,
             _ => executions - 1,
         },
     })
+}
+
+/// How long a row may take: as long as it needs where the user said how much is to be done, and otherwise what
+/// leaves time for all rows. Each row tells how many executions it had.
+fn row_time(flags: &RunFlags) -> Duration {
+    match (&flags.max_p, flags.executions, flags.profile) {
+        (None, Some(_), _) => Duration::MAX,
+        (Some(_), ..) => Duration::from_secs(60),
+        (None, None, Profile::Quick) => Duration::from_secs(20),
+        (None, None, Profile::Full) => Duration::from_millis(1500),
+    }
 }
 
 /// Starts the peer that `--peer` names, with as many threads as the twins have.

@@ -417,13 +417,32 @@ impl<G: Gpu + 'static> Device for GpuDevice<G> {
     }
 
     fn reason_to_skip(&self, perturbation: Perturbation) -> Option<String> {
-        let compiles = perturbation == Perturbation::ReloadRecompile;
-        nvrtc::version().err().filter(|_| compiles).map(|error| error.to_string())
+        if perturbation != Perturbation::ReloadRecompile {
+            return None;
+        }
+        match nvrtc::version() {
+            Ok(version) => self.gpu.facts().cuda.and_then(|cuda| newer_than_driver(version, &cuda)),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     fn reopened(&self) -> Result<Box<dyn Device>> {
         Ok(Box::new(Self::new(self.gpu.reopen()?)))
     }
+}
+
+/// Why PTX of an NVRTC of that version does not load, if it is newer than what a driver takes: `cuda`, such as
+/// `12.4`.
+fn newer_than_driver((major, minor): (i32, i32), cuda: &str) -> Option<String> {
+    let (newest, of_it) = cuda.split_once('.')?;
+    let newest: (i32, i32) = (newest.parse().ok()?, of_it.parse().ok()?);
+    ((major, minor) > newest).then(|| {
+        format!(
+            "NVRTC {major}.{minor} is newer than the driver, which takes PTX up to CUDA {cuda}: name an older one \
+             with {}",
+            nvrtc::LIBRARY_VARIABLE
+        )
+    })
 }
 
 /// Puts what a GPU was asked for in front of its error; for `map_err`.

@@ -223,7 +223,8 @@ impl Gpu for Mock {
         self.log(Call::Launch(launched), nanoseconds);
         if let ("write_ones", [Value::U64(address), ..]) = (entry.as_str(), arguments) {
             let mut state = self.state.borrow_mut();
-            for chunk in state.memory.get_mut(address).unwrap().chunks_exact_mut(4) {
+            let (start, memory) = state.memory.range_mut(..=address).next_back().unwrap();
+            for chunk in memory[(address - start) as usize..].chunks_exact_mut(4) {
                 chunk.copy_from_slice(&1f32.to_le_bytes());
             }
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::condition::Condition;
 use crate::device::gpu::fixture::{
     BEYOND, DESTROYS, GREEDY, IDLES, MODULE, NOTHING, UNKNOWN, UPDATES, WRITES, device, problem,
 };
@@ -325,4 +326,91 @@ fn the_load_varies_stays_two_launches_ahead_and_ends() {
     drop(load);
     assert_eq!(mock.take_calls(), [Call::Synchronize(Stream::Background)]);
     assert_eq!(mock.live_buffers(), 0);
+}
+
+#[test]
+fn ptx_that_is_too_new_for_a_driver_is_not_tried() {
+    assert_eq!(super::newer_than_driver((12, 0), "12.0"), None);
+    assert_eq!(super::newer_than_driver((12, 9), "13.0"), None);
+    assert!(super::newer_than_driver((13, 5), "13.0").unwrap().contains("13.5 is newer"));
+    assert!(super::newer_than_driver((12, 10), "12.9").unwrap().contains("SAMEBITS_NVRTC"));
+    assert_eq!(super::newer_than_driver((13, 5), "unknown"), None);
+}
+
+/// What a condition changes in what is asked of a GPU.
+fn calls_under(condition: Condition) -> Vec<Call> {
+    let (device, mock) = device();
+    let staged = device.stage(problem(3)).unwrap();
+    let mut usual = staged.prepare(&WRITES).unwrap();
+    usual.execute(Poison::of_execution(0)).unwrap();
+    let expected = usual.outputs().unwrap().to_vec();
+    mock.take_calls();
+    let mut prepared = staged.prepare_under(&WRITES, condition).unwrap();
+    prepared.execute(Poison::of_execution(1)).unwrap();
+    assert_eq!(prepared.outputs().unwrap()[0], expected[0], "{condition:?}");
+    mock.take_calls()
+}
+
+#[test]
+fn a_condition_reaches_the_launch() {
+    let usual = calls_under(Condition::Usual);
+    let plain = &launches(&usual)[0];
+    assert_eq!(
+        (plain.stream, plain.shape.grid, plain.shape.block),
+        (Stream::Measured, [2, 3, 4], [32, 2, 1])
+    );
+    assert!(!usual.iter().any(|call| matches!(call, Call::LoadModule(_))), "it is loaded already");
+
+    let calls = calls_under(Condition::Shape { blocks: 5, threads: 1024 });
+    let shaped = &launches(&calls)[0];
+    assert_eq!((shaped.shape.grid, shaped.shape.block), ([5, 1, 1], [512, 1, 1]), "no more than is legal");
+
+    let calls = calls_under(Condition::Multiprocessors(9));
+    assert!(launches(&calls)[0].arguments.contains(&Value::U64(9 << 40)), "the plan is that of another GPU");
+
+    let calls = calls_under(Condition::FreshModule);
+    assert_eq!(calls.iter().filter(|call| matches!(call, Call::LoadModule(_))).count(), 1);
+
+    let calls = calls_under(Condition::OtherStream);
+    assert!(launches(&calls).iter().all(|launched| launched.stream == Stream::Background));
+    // The fill before it is in the measured stream, and waited for.
+    let launch = calls.iter().position(|call| matches!(call, Call::Launch(_))).unwrap();
+    let fill = calls[..launch].iter().rposition(|call| matches!(call, Call::Fill { .. })).unwrap();
+    assert!(calls[fill..launch].contains(&Call::Synchronize(Stream::Measured)));
+
+    let calls = calls_under(Condition::Graph);
+    let begun = calls.iter().position(|call| *call == Call::BeginGraph).unwrap();
+    assert!(
+        calls[..begun].iter().any(|call| matches!(call, Call::Launch(_))),
+        "loaded before it is recorded"
+    );
+    assert!(calls[begun..].iter().any(|call| matches!(call, Call::LaunchGraph(_))));
+}
+
+#[test]
+fn an_offset_moves_every_buffer_and_nothing_else() {
+    let arguments = |condition| {
+        let calls = calls_under(condition);
+        let launched = launches(&calls).remove(0);
+        launched.arguments
+    };
+    let (usual, moved) = (arguments(Condition::Usual), arguments(Condition::Offset(4)));
+    let low = |value: &Value| match value {
+        Value::U64(address) => address % 256,
+        Value::U32(_) => u64::MAX,
+    };
+    // Outputs and inputs by one element, workspaces by 16 bytes.
+    assert_eq!([0, 2, 3].map(|place| (low(&usual[place]), low(&moved[place]))), [(0, 4); 3]);
+    assert_eq!([4, 5, 7].map(|place| (low(&usual[place]), low(&moved[place]))), [(0, 16); 3]);
+    assert_eq!((usual[1], usual[6]), (moved[1], moved[6]));
+}
+
+#[test]
+fn a_device_is_opened_again() {
+    let (device, _) = device();
+    let again = device.reopened().unwrap();
+    let staged = again.stage(problem(2)).unwrap();
+    let mut prepared = staged.prepare(&WRITES).unwrap();
+    prepared.execute(Poison::of_execution(0)).unwrap();
+    assert_eq!(prepared.outputs().unwrap()[0], Tensor::f32("wide", vec![1.0; 2]));
 }
