@@ -145,7 +145,7 @@ fn row_time(flags: &RunFlags) -> Duration {
         (None, Some(_), _) => Duration::MAX,
         (Some(_), ..) => Duration::from_secs(60),
         (None, None, Profile::Quick) => Duration::from_secs(20),
-        (None, None, Profile::Full) => Duration::from_millis(1500),
+        (None, None, Profile::Full) => Duration::from_millis(600),
     }
 }
 
