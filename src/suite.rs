@@ -15,6 +15,7 @@ pub(crate) mod observe;
 mod row;
 #[cfg(test)]
 mod tests;
+mod unexecuted;
 pub mod verify;
 mod way;
 
@@ -191,11 +192,12 @@ impl<'a> Suite<'a> {
         earlier: &[Measurement],
     ) -> Result<Self> {
         let name = device.name();
-        let done: HashSet<&str> = earlier.iter().map(|row| row.row_id.as_str()).collect();
+        let done: HashMap<&str, Verdict> =
+            earlier.iter().map(|row| (row.row_id.as_str(), row.verdict)).collect();
         let compiles = compile::are_tried(device, &options.perturbations);
         let is_done = |workload: &Workload, way: &Way| {
-            let is_there = |perturbation, variant: &str| {
-                done.contains(row::blank(&name, workload, way, perturbation, variant).id().as_str())
+            let found = |perturbation, variant: &str| {
+                done.get(row::blank(&name, workload, way, perturbation, variant).id().as_str())
             };
             // What is skipped has one row, whatever its values.
             let tried = options.perturbations.iter().all(|&perturbation| {
@@ -205,11 +207,15 @@ impl<'a> Suite<'a> {
                     }
                     _ => ladder::variants(device, way, workload, perturbation),
                 };
-                let skipped = perturbation != Perturbation::Load && is_there(perturbation, "");
-                skipped || variants().iter().all(|variant| is_there(perturbation, variant))
+                let whole = match perturbation {
+                    // The usual strength has no variant either.
+                    Perturbation::Load => found(perturbation, "") == Some(&Verdict::Skipped),
+                    _ => found(perturbation, "").is_some(),
+                };
+                whole || variants().iter().all(|variant| found(perturbation, variant).is_some())
             });
             let is_compared =
-                |setting| done.contains(compile::blank(&name, workload, way, setting).id().as_str());
+                |setting| done.contains_key(compile::blank(&name, workload, way, setting).id().as_str());
             tried && (!compiles || compile::settings(way).iter().all(is_compared))
         };
         check_filter(workloads, options)?;
@@ -219,7 +225,7 @@ impl<'a> Suite<'a> {
             // What a missing gap compares is executed again.
             let missing: HashSet<&str> = gaps_of(workload, options)
                 .filter(|(algorithm, gap)| {
-                    !done.contains(gap::blank(&name, workload, algorithm, gap).id().as_str())
+                    !done.contains_key(gap::blank(&name, workload, algorithm, gap).id().as_str())
                 })
                 .flat_map(|(_, gap)| [Some(gap.algorithm), gap.against])
                 .flatten()
@@ -350,20 +356,9 @@ impl<'a> Suite<'a> {
         canaries: &mut Canaries,
         listener: &mut dyn Listener,
     ) -> Result<()> {
-        for (way, reason) in &job.too_large {
-            self.write_unexecuted(job.workload, way, &Outcome::Skipped(reason.clone()), listener)?;
-        }
-        if job.ways.is_empty() {
-            return Ok(());
-        }
-        if let Some(reason) = case::reason_to_skip(self.device, job.workload, self.options.profile) {
-            return self.write_without_case(job, &Outcome::Skipped(reason), listener);
-        }
-        let case = Case::new(job.workload);
-        let staged = match self.device.stage(Arc::clone(&case.problem)) {
-            Ok(staged) => staged,
-            Err(error) => return self.write_without_case(job, &Outcome::Failed(error.to_string()), listener),
-        };
+        let ready = self.ready(job);
+        self.write_unexecuted(job, ready.as_ref().err().map(Box::as_ref), listener)?;
+        let Ok((case, staged)) = ready else { return Ok(()) };
         let mut participants = Vec::new();
         for way in &job.ways {
             let known = canaries.remove(&(index, way.key())).unwrap_or_default();
@@ -396,6 +391,21 @@ impl<'a> Suite<'a> {
             listener.finished(Finished { row, samples: None, ulp_histogram: Vec::new() })?;
         }
         Ok(())
+    }
+
+    /// The workload of `job` on the device; or why none of its ways is executed.
+    fn ready(&self, job: &Job) -> std::result::Result<(Case, Box<dyn Staged + 'a>), Box<Outcome>> {
+        if job.ways.is_empty() {
+            return Err(Box::new(Outcome::Skipped("no way of it is executed".to_owned())));
+        }
+        if let Some(reason) = case::reason_to_skip(self.device, job.workload, self.options.profile) {
+            return Err(Box::new(Outcome::Skipped(reason)));
+        }
+        let case = Case::new(job.workload);
+        match self.device.stage(Arc::clone(&case.problem)) {
+            Ok(staged) => Ok((case, staged)),
+            Err(error) => Err(Box::new(Outcome::Failed(error.to_string()))),
+        }
     }
 
     /// The rows of the operation's gaps, of those ways that take part.
@@ -454,7 +464,7 @@ impl<'a> Suite<'a> {
         'a: 's,
     {
         let without = |outcome: Outcome| {
-            let trials = perturbations.iter().map(|&p| Trial::of(p, outcome.clone())).collect();
+            let trials = perturbations.iter().flat_map(|&p| self.unexecuted(p, &outcome)).collect();
             Ok(Participant { way: way.clone(), prepared: None, yardstick: None, trials, timed: None })
         };
         if let Some(reason) = case.reason_to_skip(self.device, way, self.options.profile) {
@@ -622,25 +632,6 @@ impl<'a> Suite<'a> {
                 Ok(())
             }
         }
-    }
-
-    fn write_without_case(&self, job: &Job, outcome: &Outcome, listener: &mut dyn Listener) -> Result<()> {
-        job.ways.iter().try_for_each(|way| self.write_unexecuted(job.workload, way, outcome, listener))
-    }
-
-    /// Rows of a way that was not executed.
-    fn write_unexecuted(
-        &self,
-        workload: &Workload,
-        way: &Way,
-        outcome: &Outcome,
-        listener: &mut dyn Listener,
-    ) -> Result<()> {
-        for &perturbation in &self.options.perturbations {
-            let row = self.begin_row(workload, way, perturbation, "");
-            self.write(workload, row, outcome, None, listener)?;
-        }
-        Ok(())
     }
 
     fn begin_row(

@@ -29,6 +29,10 @@ struct Scripted {
     planted: Option<Plant>,
     /// Whether it was opened again.
     reopened: bool,
+    /// Whether kernels can be compiled again.
+    compiles: bool,
+    /// Whether it refuses every workload.
+    refuses: bool,
 }
 
 /// When a planted fault shows.
@@ -81,6 +85,9 @@ impl Device for Scripted {
     }
 
     fn stage(&self, problem: Arc<Problem>) -> Result<Box<dyn Staged + '_>> {
+        if self.refuses {
+            return Err(Error::device("refused"));
+        }
         Ok(Box::new(ScriptedStage { device: self, problem }))
     }
 
@@ -106,7 +113,7 @@ impl Device for Scripted {
     }
 
     fn perturbations(&self) -> &'static [Perturbation] {
-        &LADDER
+        if self.compiles { &[Perturbation::Repeat, Perturbation::ReloadRecompile] } else { &LADDER }
     }
 
     fn conditions(&self, perturbation: Perturbation, _: &Workload) -> Vec<Condition> {

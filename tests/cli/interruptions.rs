@@ -15,12 +15,14 @@ use crate::place::{Place, SMALL, workload};
 /// More executions than anybody waits for.
 const ENDLESS: &str = "--device cpu --no-timing --executions 1000000000000000";
 
-fn has_rows(place: &Place, results: &str) -> bool {
+/// Whether a row of a run is there, however it stands with the last line.
+pub fn has_rows(place: &Place, results: &str) -> bool {
     let path = place.path(results).join("measurements.csv");
     measurement::read(&path).is_ok_and(|read| !read.rows.is_empty())
 }
 
-fn ids(place: &Place, results: &str) -> BTreeSet<String> {
+/// The rows of a whole run.
+pub fn ids(place: &Place, results: &str) -> BTreeSet<String> {
     let rows = place.rows(results);
     let ids: BTreeSet<_> = rows.iter().map(|row| row.row_id.clone()).collect();
     assert_eq!(ids.len(), rows.len(), "each row is there once");

@@ -11,6 +11,7 @@
 mod compare;
 mod formats;
 mod interruptions;
+mod ladder;
 mod machine;
 mod others;
 mod place;

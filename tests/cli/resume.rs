@@ -1,6 +1,8 @@
 //! What `--resume` measures, and which folders it refuses: rows of one folder are of one machine, one program,
 //! and of one workload by each name.
 
+use samebits::measurement::REFERENCE;
+use samebits::verdict::Verdict;
 use serde_json::{Value, json};
 
 use crate::place::{Place, SMALL, workload};
@@ -15,6 +17,9 @@ fn files(place: &Place, results: &str) -> [String; 3] {
 fn a_whole_run_has_nothing_left_whatever_its_flags_were() {
     let place = Place::new();
     place.write("own.toml", workload("huge", "n=35184372088832") + &workload("small", "n=64"));
+    let norm = |name, shape| workload(name, shape).replace("reduce", "batch_norm");
+    place.write("huge.toml", norm("huge", "n=65536;c=65536;h=32;w=32"));
+    place.write("norm.toml", norm("norm", "n=2;c=3;h=9;w=9"));
     let cases = [
         "--device cpu --no-timing --filter edge-",
         "--device cpu --filter fixed_tree.edge-1-",
@@ -22,6 +27,12 @@ fn a_whole_run_has_nothing_left_whatever_its_flags_were() {
         "--device cpu --no-timing --filter fixed_tree.edge-1- --seed 9 --perturb load --shared",
         "--device cpu --no-timing --workloads own.toml",
         "--device sim --filter fixed_tree.edge-1-",
+        // Skipped as a whole, with the rows of gaps and of every strength of load.
+        "--device cpu --no-timing --workloads huge.toml",
+        "--device cpu --no-timing --workloads huge.toml --profile full",
+        "--device sim --workloads huge.toml --perturb repeat,load,reload --profile full",
+        "--device sim --workloads norm.toml --perturb repeat,load,reload:recompile --max-instructions 10",
+        "--device sim --workloads norm.toml --perturb repeat,load --profile full",
     ];
     for (number, flags) in cases.iter().enumerate() {
         let results = format!("whole-{number}");
@@ -47,6 +58,39 @@ fn only_what_is_missing_is_measured() {
     assert!(place.read("mine/measurements.csv").starts_with(&before));
     assert_eq!(rows.len(), 4);
     assert!(rows[2..].iter().all(|row| row.algorithm == "two_pass"), "{rows:?}");
+}
+
+#[test]
+fn gaps_of_what_is_too_large_are_skipped_with_the_reason() {
+    let place = Place::new();
+    place.write("own.toml", workload("norm", "n=2;c=3;h=9;w=9").replace("reduce", "batch_norm"));
+    let flags = "run --device sim --executions 2 --workloads own.toml --perturb repeat";
+    // From where nothing is executed to where everything is: somewhere between, one way is too large.
+    let mut partly = 0;
+    for limit in [10, 100_000, 200_000, 300_000, 400_000, 600_000, 1_000_000] {
+        let results = format!("limit-{limit}");
+        let flags = format!("{flags} --max-instructions {limit}");
+        place.done(&format!("{flags} --out {results}"));
+        let rows = place.rows(&results);
+        let of = |name: &str| rows.iter().find(|row| row.algorithm == name && row.gap().is_none()).unwrap();
+        let gaps: Vec<_> = rows.iter().filter(|row| row.gap().is_some()).collect();
+        assert_eq!(gaps.len(), 3, "{limit}");
+        for row in &gaps {
+            let against = row.gap().unwrap().against;
+            let ways = [Some(of(&row.algorithm)), (against != REFERENCE).then(|| of(against))];
+            let too_large = ways.into_iter().flatten().find(|way| way.verdict == Verdict::Skipped);
+            match too_large {
+                Some(way) => assert_eq!((row.verdict, &row.note), (Verdict::Skipped, &way.note)),
+                None => assert!(row.is_observed(), "{row:?}"),
+            }
+        }
+        let skipped = gaps.iter().filter(|row| row.verdict == Verdict::Skipped).count();
+        partly += usize::from((1..3).contains(&skipped));
+        let stdout = place.done(&format!("{flags} --resume {results}")).stdout;
+        assert!(stdout.contains("nothing is left to measure"), "{limit}: {stdout}");
+        assert_eq!(place.rows(&results), rows, "{limit}");
+    }
+    assert!(partly > 0, "no limit lies between the ways");
 }
 
 /// Fields of `environment.json` with other values.

@@ -191,3 +191,55 @@ fn a_run_goes_on_with_the_values_that_are_missing() {
     assert!(again.iter().all(|row| row.algorithm == "two_pass"));
     assert!(again.iter().any(|row| row.variant == "offset=8"));
 }
+
+const NORM: &str = r#"
+[[workload]]
+name = "norm"
+operation = "batch_norm"
+shape = "n=2;c=3;h=4;w=5"
+dtype = "f32"
+input = "wide"
+about = "an operation with gaps"
+"#;
+
+#[test]
+fn what_is_not_executed_has_all_its_rows_and_is_not_planned_again() {
+    let full = Scripted { free_bytes: Some(1), compiles: true, ..Scripted::default() };
+    let refusing = Scripted { refuses: true, compiles: true, ..Scripted::default() };
+    let strengths = vec![Strength::USUAL, Strength::OTHERS[0]];
+    let perturbations = vec![Perturbation::Repeat, Perturbation::Load, Perturbation::ReloadRecompile];
+    let options = Options { strengths, perturbations, ..ladder(Processes::default()) };
+    let cases = [
+        (&full, Verdict::Skipped, "memory: needs ", 1),
+        // A failure of the usual strength says nothing of the others.
+        (&refusing, Verdict::Failed, "refused", 2),
+    ];
+    for (device, verdict, said, loads) in cases {
+        for (text, gaps) in [(ONE, 0), (NORM, 3)] {
+            let workloads = parse(text, "one").unwrap();
+            let planned = |earlier: &[Measurement]| {
+                Suite::new(device, &workloads, &options, identity(), earlier).unwrap()
+            };
+            let mut collected = Collected::default();
+            planned(&[]).run(&mut collected).unwrap();
+            let rows = collected.rows;
+            for row in &rows {
+                assert_eq!(row.verdict, if row.gap().is_some() { Verdict::Skipped } else { verdict });
+                assert!(row.note.starts_with(said), "{}", row.note);
+                assert_eq!((row.row_id.as_str(), row.run_id.as_str()), (row.id().as_str(), "run"));
+            }
+            let ids: HashSet<_> = rows.iter().map(|row| &row.row_id).collect();
+            assert_eq!(ids.len(), rows.len());
+            let ways = Way::all(&workloads[0], &[]);
+            let compiled: usize = ways.iter().map(|way| compile::settings(way).len()).sum();
+            assert_eq!(rows.len(), ways.len() * (2 + loads) + gaps + compiled);
+            assert!(compiled > 0);
+            assert_eq!(planned(&rows).size().0, 0);
+            for index in 0..rows.len() {
+                let mut but_one = rows.clone();
+                but_one.remove(index);
+                assert_eq!(planned(&but_one).size().0, 1, "{:?}", rows[index]);
+            }
+        }
+    }
+}
