@@ -12,6 +12,7 @@ mod compile;
 mod gap;
 pub mod ladder;
 pub(crate) mod observe;
+mod participant;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -36,8 +37,9 @@ use crate::workload::{Profile, Workload};
 
 use crate::peer::Peer;
 use case::Case;
-use ladder::{Climber, NewProcesses, Trial};
-use observe::{Observer, Outcome, Yardstick};
+use ladder::{NewProcesses, Trial};
+use observe::Outcome;
+use participant::Participant;
 use row::Timed;
 use way::Way;
 
@@ -157,17 +159,6 @@ struct Job<'a> {
 
 /// What canaries showed: by job and way.
 type Canaries = HashMap<(usize, [String; 3]), Vec<Trial>>;
-
-/// A way of a job, from being prepared to its rows.
-struct Participant<'a> {
-    way: Way<'a>,
-    /// `None` where the way was skipped or refused.
-    prepared: Option<Box<dyn Prepared + 'a>>,
-    /// The undisturbed execution, where a perturbation needs one of its own; or why there is none.
-    yardstick: Option<std::result::Result<Yardstick, String>>,
-    trials: Vec<Trial>,
-    timed: Option<Timed>,
-}
 
 /// A run on one device.
 pub struct Suite<'a> {
@@ -450,147 +441,6 @@ impl<'a> Suite<'a> {
         Ok(rows)
     }
 
-    /// Prepares a way and executes it under every one of `perturbations` that is not `known` already.
-    fn participate<'s>(
-        &self,
-        case: &Case,
-        staged: &'s dyn Staged,
-        way: &Way<'a>,
-        perturbations: &[Perturbation],
-        known: Vec<Trial>,
-        listener: &mut dyn Listener,
-    ) -> Result<Participant<'s>>
-    where
-        'a: 's,
-    {
-        let without = |outcome: Outcome| {
-            let trials = perturbations.iter().flat_map(|&p| self.unexecuted(p, &outcome)).collect();
-            Ok(Participant { way: way.clone(), prepared: None, yardstick: None, trials, timed: None })
-        };
-        if let Some(reason) = case.reason_to_skip(self.device, way, self.options.profile) {
-            return without(Outcome::Skipped(reason));
-        }
-        let mut prepared = match way.prepare(case, staged) {
-            Ok(prepared) => prepared,
-            Err(error) => return without(Outcome::Failed(error.to_string())),
-        };
-        let stop = || listener.check_stop();
-        let observer = self.observer(case, way, &stop);
-        let (mut trials, mut yardstick) = (known, None);
-        let done: Vec<_> = trials.iter().map(|trial| trial.perturbation).collect();
-        for &perturbation in perturbations.iter().filter(|perturbation| !done.contains(perturbation)) {
-            if let Some(reason) = self.reason_to_skip(way, perturbation) {
-                trials.push(Trial::of(perturbation, Outcome::Skipped(reason)));
-                continue;
-            }
-            if perturbation == Perturbation::Load {
-                for &strength in &self.options.strengths {
-                    let outcome = observer.observe(&mut *prepared, perturbation, strength)?;
-                    trials.push(Trial { perturbation, variant: strength.variant(), outcome });
-                }
-                continue;
-            }
-            if matches!(perturbation, Perturbation::Repeat | Perturbation::Schedule) {
-                let outcome = observer.observe(&mut *prepared, perturbation, Strength::USUAL)?;
-                trials.push(Trial::of(perturbation, outcome));
-                continue;
-            }
-            let first = || observer.yardstick(&mut *prepared).map_err(|error| error.to_string());
-            match yardstick.get_or_insert_with(first) {
-                // All ways share a process.
-                _ if perturbation.starts_processes() => {}
-                Ok(yardstick) => {
-                    let climber = Climber { case, staged, observer: &observer, yardstick };
-                    trials.extend(climber.climb(perturbation)?);
-                }
-                Err(error) => trials.push(Trial::of(perturbation, Outcome::Failed(error.clone()))),
-            }
-        }
-        Ok(Participant { way: way.clone(), prepared: Some(prepared), yardstick, trials, timed: None })
-    }
-
-    fn observer<'o>(
-        &'o self,
-        case: &'o Case,
-        way: &'o Way<'o>,
-        stop: &'o dyn Fn() -> Result<()>,
-    ) -> Observer<'o> {
-        Observer {
-            way,
-            device: self.device,
-            checker: case.checker(way.algorithm, &self.device.target()),
-            specs: case.problem.workload.operation.outputs(way.algorithm, &case.problem.workload),
-            executions: self.options.executions,
-            max_p: self.options.max_p,
-            row_time: self.options.row_time,
-            stop,
-        }
-    }
-
-    /// Why a way is not executed under `perturbation`, if so.
-    fn reason_to_skip(&self, way: &Way, perturbation: Perturbation) -> Option<String> {
-        let repeats =
-            matches!(perturbation, Perturbation::Repeat | Perturbation::Load | Perturbation::Schedule);
-        if !self.device.perturbations().contains(&perturbation) {
-            return Some(format!("{perturbation} has no meaning on {}", self.device.name()));
-        }
-        if !repeats && !way.is_own() {
-            return Some(format!("{perturbation} is not tried of {}", way.engine));
-        }
-        if let Some(reason) = self.device.reason_to_skip(perturbation) {
-            return Some(reason);
-        }
-        let lacks = perturbation.starts_processes() && self.options.processes.is_none();
-        lacks.then(|| "this program cannot start itself here".to_owned())
-    }
-
-    /// Executes the ways that were executed here in new processes too, where that is asked for: all of them in
-    /// each.
-    fn start_processes(
-        &self,
-        case: &Case,
-        participants: &mut [Participant],
-        listener: &dyn Listener,
-    ) -> Result<()> {
-        let Some(processes) = &self.options.processes else { return Ok(()) };
-        let stop = || listener.check_stop();
-        for &perturbation in self.options.perturbations.iter().filter(|p| p.starts_processes()) {
-            let mut taking_part: Vec<_> =
-                participants.iter_mut().filter(|participant| participant.yardstick.is_some()).collect();
-            taking_part.retain_mut(|participant| match &participant.yardstick {
-                _ if self.reason_to_skip(&participant.way, perturbation).is_some() => false,
-                Some(Err(error)) => {
-                    participant.trials.push(Trial::of(perturbation, Outcome::Failed(error.clone())));
-                    false
-                }
-                yardstick => yardstick.is_some(),
-            });
-            let trials = {
-                let observers: Vec<_> = taking_part
-                    .iter()
-                    .map(|participant| self.observer(case, &participant.way, &stop))
-                    .collect();
-                let yardsticks = taking_part
-                    .iter()
-                    .filter_map(|participant| participant.yardstick.as_ref()?.as_ref().ok());
-                let climbers: Vec<_> = observers.iter().zip(yardsticks).collect();
-                let count = self.options.process_count;
-                ladder::in_processes(
-                    perturbation,
-                    &**processes,
-                    self.device,
-                    &case.problem,
-                    &climbers,
-                    count,
-                )?
-            };
-            for (participant, trial) in taking_part.into_iter().zip(trials) {
-                participant.trials.push(trial);
-            }
-        }
-        Ok(())
-    }
-
     /// Times all that ran without failing together, beside the probe of the device's limit.
     fn time(
         &self,
@@ -680,17 +530,6 @@ impl<'a> Suite<'a> {
         };
         let samples = timed.map(|timed| timed.samples.clone());
         listener.finished(Finished { row, samples, ulp_histogram })
-    }
-}
-
-impl Participant<'_> {
-    /// Timing belongs to `repeat` rows; what failed is not worth timing.
-    fn is_timed(&self) -> bool {
-        self.prepared.is_some()
-            && self.trials.iter().any(|trial| {
-                trial.perturbation == Perturbation::Repeat
-                    && matches!(trial.outcome.verdict(), Verdict::Same | Verdict::Differs)
-            })
     }
 }
 
