@@ -76,6 +76,11 @@ pub trait Device {
     /// The clock in MHz now, if the device tells.
     fn clock_mhz(&self) -> Option<u32>;
 
+    /// Errors that the memory's error correction counted so far; `None` if the device does not tell.
+    fn ecc_errors(&self) -> Option<u64> {
+        None
+    }
+
     /// What can be changed between executions here.
     fn perturbations(&self) -> &'static [Perturbation];
 

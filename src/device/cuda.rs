@@ -231,6 +231,10 @@ impl Gpu for Cuda {
         self.monitor.as_ref()?.clock_mhz()
     }
 
+    fn ecc_errors(&self) -> Option<u64> {
+        self.monitor.as_ref()?.ecc_errors()
+    }
+
     fn free_bytes(&self) -> Result<u64> {
         let (free, _) = self.context.mem_get_info().map_err(failed("asking for free memory"))?;
         Ok(free as u64)

@@ -116,6 +116,11 @@ pub trait Gpu {
     /// The multiprocessors' clock in MHz now, if the GPU tells.
     fn clock_mhz(&self) -> Option<u32>;
 
+    /// Errors that the memory's error correction counted so far; `None` if the GPU does not tell.
+    fn ecc_errors(&self) -> Option<u64> {
+        None
+    }
+
     /// Bytes of free memory.
     ///
     /// # Errors
@@ -378,6 +383,10 @@ impl<G: Gpu + 'static> Device for GpuDevice<G> {
 
     fn clock_mhz(&self) -> Option<u32> {
         self.gpu.clock_mhz()
+    }
+
+    fn ecc_errors(&self) -> Option<u64> {
+        self.gpu.ecc_errors()
     }
 
     fn flushes_caches(&self) -> bool {

@@ -230,7 +230,7 @@ impl Climber<'_> {
             next(number, &mut |outputs| tally.add(number, outputs).map(drop))?;
         }
         if tally.differs() && self.observer.way.claims(perturbation) {
-            tally.rerun(|tally, rerun| {
+            tally.rerun(self.observer.device, |tally, rerun| {
                 let mut differs = false;
                 next(wanted + rerun, &mut |outputs| {
                     differs = tally.would_differ(outputs);
@@ -311,7 +311,7 @@ pub fn in_processes(
     let finished = tallies.into_iter().zip(climbers).map(|(tally, (observer, _))| {
         let observed = tally.and_then(|mut tally| {
             if tally.differs() && observer.way.claims(perturbation) {
-                tally.rerun(|tally, rerun| {
+                tally.rerun(device, |tally, rerun| {
                     let answers = start(&[observer.way.algorithm], count + 1 + rerun)?;
                     let outputs = answers.into_iter().next().transpose()?.unwrap_or_default();
                     Ok(tally.would_differ(&outputs))

@@ -111,6 +111,8 @@ pub struct Yardstick {
     digests: Digests,
     accuracy: Accuracy,
     instructions: Option<u64>,
+    /// What the memory's error correction had counted before.
+    ecc_errors: Option<u64>,
 }
 
 /// The digest of the stores, and that of the f32 stores beside them if there are any.
@@ -164,7 +166,7 @@ impl Observer<'_> {
         if let Some(first) = tally.first_differing
             && self.way.claims(perturbation)
         {
-            tally.rerun(|tally, rerun| {
+            tally.rerun(self.device, |tally, rerun| {
                 if let Some(load) = &mut load {
                     load.renew()?;
                 }
@@ -203,11 +205,12 @@ impl Observer<'_> {
             simulation.set_schedule(YARDSTICK_SEED);
             simulation.take_instructions();
         }
+        let ecc_errors = self.device.ecc_errors();
         let outputs = execute(prepared, 0)?.to_vec();
         let instructions = simulation.map(|simulation| simulation.take_instructions());
         let accuracy = self.checker.check(&outputs).map_err(Error::Device)?;
         let (digests, _) = compare(&self.specs, &outputs, &outputs);
-        Ok(Yardstick { outputs, digests, accuracy, instructions })
+        Ok(Yardstick { outputs, digests, accuracy, instructions, ecc_errors })
     }
 
     /// Begins comparing with the yardstick; what differs is held against the reference.
@@ -319,14 +322,22 @@ impl<'a> Tally<'a> {
     ///
     /// # Errors
     /// What `differs` says.
-    pub fn rerun(&mut self, mut differs: impl FnMut(&Self, u64) -> Result<bool>) -> Result<()> {
+    pub fn rerun(
+        &mut self,
+        device: &dyn Device,
+        mut differs: impl FnMut(&Self, u64) -> Result<bool>,
+    ) -> Result<()> {
         let mut again = 0;
         for rerun in 0..RERUNS {
             again += u64::from(differs(self, rerun)?);
         }
+        let memory = match (self.yardstick.ecc_errors, device.ecc_errors()) {
+            (Some(before), Some(after)) => format!(", ECC errors: {before} before and {after} after"),
+            _ => String::new(),
+        };
         self.remark(match again {
-            0 => format!("one-off: not seen again in {RERUNS} re-runs"),
-            _ => format!("re-run: differs again in {again} of {RERUNS}"),
+            0 => format!("one-off: not seen again in {RERUNS} re-runs{memory}"),
+            _ => format!("re-run: differs again in {again} of {RERUNS}{memory}"),
         });
         Ok(())
     }

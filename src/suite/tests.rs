@@ -29,6 +29,8 @@ struct Scripted {
     planted: Option<Plant>,
     /// Whether it was opened again.
     reopened: bool,
+    /// What its memory's error correction says, one more each time it is asked.
+    ecc_errors: Option<Cell<u64>>,
     /// Whether kernels can be compiled again.
     compiles: bool,
     /// Whether it refuses every workload.
@@ -110,6 +112,12 @@ impl Device for Scripted {
 
     fn flushes_caches(&self) -> bool {
         true
+    }
+
+    fn ecc_errors(&self) -> Option<u64> {
+        let count = self.ecc_errors.as_ref()?;
+        count.set(count.get() + 1);
+        Some(count.get())
     }
 
     fn perturbations(&self) -> &'static [Perturbation] {

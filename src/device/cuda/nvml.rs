@@ -2,7 +2,7 @@
 //! optional: without NVML, or where it refuses, nothing is known.
 
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
-use nvml_wrapper::enum_wrappers::device::Clock;
+use nvml_wrapper::enum_wrappers::device::{Clock, EccCounter, MemoryError};
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
@@ -53,6 +53,12 @@ impl Monitor {
     /// The multiprocessors' clock in MHz now.
     pub(super) fn clock_mhz(&self) -> Option<u32> {
         self.of_gpu(|gpu| gpu.clock_info(Clock::SM))
+    }
+
+    /// Errors of its memory since the driver was loaded, corrected or not, where error correction is on.
+    pub(super) fn ecc_errors(&self) -> Option<u64> {
+        let errors = |kind| self.of_gpu(|gpu| gpu.total_ecc_errors(kind, EccCounter::Volatile));
+        Some(errors(MemoryError::Corrected)? + errors(MemoryError::Uncorrected)?)
     }
 
     fn device(&self) -> Result<Device<'_>, NvmlError> {

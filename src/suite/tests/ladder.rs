@@ -163,6 +163,20 @@ fn what_is_not_seen_again_is_called_a_one_off() {
 }
 
 #[test]
+fn errors_of_the_memory_stand_beside_what_was_executed_again() {
+    let device = Scripted {
+        planted: Some(Plant::UnderOnce(Condition::Threads(3), 5)),
+        ecc_errors: Some(Cell::new(6)),
+        ..Scripted::default()
+    };
+    let rows = run_with(&device, &ladder(Processes::default()), &[]);
+    let note = &row(&rows, "fixed_tree", Perturbation::Launch).note;
+    let (_, told) = note.split_once("one-off: not seen again in 3 re-runs, ECC errors: ").expect(note);
+    let counts: Vec<u64> = told.split([' ', ';']).filter_map(|word| word.parse().ok()).collect();
+    assert!(counts.len() == 2 && counts[0] < counts[1], "{note}");
+}
+
+#[test]
 fn a_process_that_dies_fails_its_rows_and_the_rest_goes_on() {
     let dies = Processes { dies: Some((1, "the worker ended with signal 11")), ..Processes::default() };
     let rows = run_with(&Scripted::default(), &ladder(dies), &[]);
