@@ -34,12 +34,9 @@ pub fn are_tried(device: &dyn Device, perturbations: &[Perturbation]) -> bool {
 
 /// A setting's row with its key and nothing observed.
 pub fn blank(device: &str, workload: &Workload, way: &Way, setting: &CompileSetting) -> Measurement {
-    let set = setting.to_string();
-    let key = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
-    // What the way was made with already, unless it is that which is set otherwise.
-    let own = way.setting.split(';').filter(|pair| key(pair) != key(&set));
-    let told = [format!("against={}", way.name), "gap=compile".to_owned(), set.clone()];
-    let told = told.into_iter().chain(own.map(str::to_owned)).collect::<Vec<_>>().join(";");
+    // What the way was made with tells it from others of its name.
+    let own = if way.setting.is_empty() { String::new() } else { format!("[{}]", way.setting) };
+    let told = format!("against={}{own};{setting};gap=compile", way.name);
     Measurement {
         setting: workload.setting.and(&told),
         guarantee: Guarantee::NotGuaranteed,
