@@ -78,16 +78,36 @@ pub fn not_tried(sections: &[Section], several_devices: bool) -> Vec<String> {
     told.into_iter().map(sentence).collect()
 }
 
-/// "a and b (why), c (why)".
+/// "a and b (why), c (why)"; of "a has no meaning here" the reason is "no meaning here".
 fn in_words(not_tried: &[(Perturbation, String)]) -> String {
     let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
     for (perturbation, reason) in not_tried {
         let name = perturbation.name().to_owned();
-        match by_reason.iter_mut().find(|(known, _)| known == reason) {
+        // A row's note stands alone; here the name stands before it.
+        let reason = match reason.strip_prefix(name.as_str()) {
+            Some(rest) => rest.trim_start().trim_start_matches("has "),
+            None => reason,
+        };
+        match by_reason.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, names)) => names.push(name),
             None => by_reason.push((reason, vec![name])),
         }
     }
     let part = |(reason, names): (&str, Vec<String>)| format!("{} ({reason})", words::listed(&names));
     by_reason.into_iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_perturbation_is_named_once() {
+        let told = [
+            (Perturbation::ReloadModule, "reload:module has no meaning on sim".to_owned()),
+            (Perturbation::ReloadContext, "reload:context has no meaning on sim".to_owned()),
+            (Perturbation::Batch, "one row".to_owned()),
+        ];
+        assert_eq!(in_words(&told), "reload:module and reload:context (no meaning on sim), batch (one row)");
+    }
 }
