@@ -21,7 +21,7 @@ pub use serve::serve;
 use tensors::Reader;
 
 /// The verb that a worker is started with; its folder stands behind it.
-const VERB: &str = "worker";
+pub const VERB: &str = "worker";
 /// In the worker's folder: what it is to do.
 const ORDER: &str = "order.json";
 /// In the worker's folder: inputs that it does not make itself.
