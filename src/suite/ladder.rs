@@ -227,7 +227,7 @@ impl Climber<'_> {
             if tally.time_is_up(start, limit) {
                 break;
             }
-            next(number, &mut |outputs| tally.add(number, outputs).map(drop))?;
+            next(number, &mut |outputs| tally.add(number, outputs))?;
         }
         if tally.differs() && self.observer.way.claims(perturbation) {
             tally.rerun(self.observer.device, |tally, rerun| {
@@ -293,7 +293,7 @@ pub fn in_processes(
             Ok(answers) => {
                 for (place, answer) in asked.into_iter().zip(answers) {
                     let added = match (&mut tallies[place], answer) {
-                        (Ok(tally), Ok(outputs)) => tally.add(number, &outputs).map(drop),
+                        (Ok(tally), Ok(outputs)) => tally.add(number, &outputs),
                         (_, Err(error)) => Err(error),
                         (Err(_), _) => Ok(()),
                     };
@@ -303,6 +303,8 @@ pub fn in_processes(
                 }
             }
             Err(error) => {
+                // Ctrl-C reaches a worker that has only begun, too: that is no failure of its own.
+                climbers.iter().try_for_each(|(observer, _)| (observer.stop)())?;
                 let error = error.to_string();
                 asked.into_iter().for_each(|place| tallies[place] = Err(Error::device(error.clone())));
             }

@@ -181,7 +181,7 @@ impl Observer<'_> {
 
     /// Whether the execution of that number is still wanted: until there are enough, or, where some differed and a
     /// bound is asked for, until it is reached or out of reach; and not when the time is up.
-    pub fn goes_on(&self, tally: &mut Tally, execution: u64, start: Instant) -> bool {
+    fn goes_on(&self, tally: &mut Tally, execution: u64, start: Instant) -> bool {
         let enough = execution >= self.executions;
         let (differing, comparisons) = (tally.differing, tally.comparisons);
         // More would not help where more differ than may.
@@ -282,15 +282,15 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Compares the outputs of an execution, and says whether they differ.
+    /// Compares the outputs of an execution.
     ///
     /// # Errors
     /// If they are farther from the reference than their bound.
-    pub fn add(&mut self, execution: u64, outputs: &[Tensor]) -> Result<bool> {
+    pub fn add(&mut self, execution: u64, outputs: &[Tensor]) -> Result<()> {
         let (digests, divergences) = compare(self.specs, self.expected, outputs);
         self.comparisons += 1;
         if digests == self.expected_digests {
-            return Ok(false);
+            return Ok(());
         }
         self.differing += 1;
         self.first_differing.get_or_insert(execution);
@@ -304,7 +304,7 @@ impl<'a> Tally<'a> {
                 *worst = divergence;
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Whether any differed so far.
