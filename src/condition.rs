@@ -1,8 +1,15 @@
 //! The values of a perturbation: what differs in how one and the same algorithm is made ready and launched.
 
+mod compile;
+
 use std::fmt;
 
-use crate::device::nvrtc::CompileSetting;
+pub use compile::CompileSetting;
+
+use crate::operation::instructions::Instructions;
+
+/// What a variant ends with where kernels were compiled again by the compiler of those that the program carries.
+pub const SAME_COMPILER: &str = ";compiler=same";
 
 /// What differs from the usual. Its text is a row's `variant`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -32,10 +39,48 @@ pub enum Condition {
     Copy(u32),
     /// The compiled kernels are loaded anew.
     FreshModule,
-    /// The kernels are compiled again, by NVRTC of that version: major, minor.
-    Recompiled(i32, i32),
-    /// The kernels are compiled again under options that change arithmetic.
-    Compiled(CompileSetting),
+    /// The kernels are compiled again, by NVRTC.
+    Recompiled {
+        /// Its version: major, minor.
+        nvrtc: (i32, i32),
+        /// Whether the kernels that the program carries are of that version, too.
+        same: bool,
+    },
+    /// The code is made, or chosen, under another setting.
+    Code(CodeSetting),
+}
+
+/// A setting of the code that carries an algorithm out. No claim covers those that change arithmetic; the
+/// others are tried beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CodeSetting {
+    /// The kernels are compiled again, under other options.
+    Compile(CompileSetting),
+    /// The driver makes machine code of PTX at another level of optimisation, 0 to 4.
+    JitLevel(u32),
+    /// The twin's loops are executed with other instructions.
+    Instructions(Instructions),
+}
+
+impl CodeSetting {
+    /// The kind of the rows that compare with the usual code.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Compile(_) | Self::JitLevel(_) => "compile",
+            Self::Instructions(_) => "dispatch",
+        }
+    }
+}
+
+/// As in the column `setting`.
+impl fmt::Display for CodeSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compile(setting) => setting.fmt(f),
+            Self::JitLevel(level) => write!(f, "jit-level={level}"),
+            Self::Instructions(instructions) => instructions.fmt(f),
+        }
+    }
 }
 
 impl fmt::Display for Condition {
@@ -49,8 +94,10 @@ impl fmt::Display for Condition {
             Self::Graph => f.write_str("graph=1"),
             Self::Offset(bytes) => write!(f, "offset={bytes}"),
             Self::Copy(number) => write!(f, "copy={number}"),
-            Self::Recompiled(major, minor) => write!(f, "nvrtc={major}.{minor}"),
-            Self::Compiled(setting) => setting.fmt(f),
+            Self::Recompiled { nvrtc: (major, minor), same } => {
+                write!(f, "nvrtc={major}.{minor}{}", if *same { SAME_COMPILER } else { "" })
+            }
+            Self::Code(setting) => setting.fmt(f),
         }
     }
 }

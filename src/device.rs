@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::condition::Condition;
+use crate::condition::{CodeSetting, Condition};
 use crate::error::{Error, Result};
 use crate::operation::{Algorithm, Target, Work};
 use crate::perturbation::Perturbation;
@@ -76,9 +76,9 @@ pub trait Device {
     /// The clock in MHz now, if the device tells.
     fn clock_mhz(&self) -> Option<u32>;
 
-    /// Errors that the memory's error correction counted so far; `None` if the device does not tell.
-    fn ecc_errors(&self) -> Option<u64> {
-        None
+    /// Faults of the hardware that were counted so far.
+    fn fault_counts(&self) -> FaultCounts {
+        FaultCounts::default()
     }
 
     /// What can be changed between executions here.
@@ -88,6 +88,11 @@ pub trait Device {
     /// or launched.
     fn conditions(&self, _: Perturbation, _: &Workload) -> Vec<Condition> {
         vec![Condition::Usual]
+    }
+
+    /// The settings of the code that are tried of `algorithm` beside `perturbation` here.
+    fn code_settings(&self, _: Perturbation, _: &Workload, _: &Algorithm) -> Vec<CodeSetting> {
+        Vec::new()
     }
 
     /// Why a perturbation that has a meaning here cannot be tried now, if so.
@@ -130,6 +135,27 @@ impl Strength {
     /// The variant of a row.
     pub fn variant(self) -> String {
         if self == Self::USUAL { String::new() } else { format!("strength={}", self.0) }
+    }
+}
+
+/// Faults of the hardware; `None` where the device does not tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FaultCounts {
+    /// Errors that the memory's error correction counted.
+    pub ecc: Option<u64>,
+    /// Critical Xid errors that the driver reported.
+    pub xid: Option<u64>,
+}
+
+impl FaultCounts {
+    /// What was counted before and is counted after, as the end of a remark.
+    pub fn beside(self, after: Self) -> String {
+        let kinds = [("ECC", self.ecc.zip(after.ecc)), ("Xid", self.xid.zip(after.xid))];
+        let told = kinds.into_iter().filter_map(|(kind, counts)| {
+            let (before, after) = counts?;
+            Some(format!(", {kind} errors: {before} before and {after} after"))
+        });
+        told.collect()
     }
 }
 

@@ -262,7 +262,7 @@ impl Measurement {
     /// Whether the algorithm claims that its bits are the same under the row's perturbation.
     pub fn claims(&self) -> bool {
         let invariant = self.perturbation == Perturbation::Batch && self.batch_invariant;
-        self.gap().is_none() && (invariant || self.guarantee.covers(self.perturbation))
+        self.gap().is_none() && (invariant || self.guarantee.covers(self.perturbation, &self.variant))
     }
 
     /// Adds a remark to the note.

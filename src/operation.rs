@@ -4,6 +4,7 @@
 //! plans (`plan.rs`), the algorithms on the CPU (`twin.rs`), the accurate answer (`reference.rs`).
 
 pub mod batch_norm;
+pub mod instructions;
 pub mod matmul;
 #[cfg(test)]
 mod plan_tests;

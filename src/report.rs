@@ -10,7 +10,7 @@ pub mod model;
 pub mod terminal;
 
 mod block;
-mod compiled;
+mod code;
 mod findings;
 mod gap;
 mod group;

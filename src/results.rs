@@ -3,7 +3,7 @@
 
 mod earlier;
 
-use std::fs::{DirEntry, File, OpenOptions};
+use std::fs::{DirEntry, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,8 @@ pub struct Folder {
     path: PathBuf,
     rows: Writer<File>,
     samples: File,
+    /// Held for as long as the folder is written; the system takes it off however the program ends.
+    _lock: Option<File>,
 }
 
 /// One line of `samples.jsonl`.
@@ -62,17 +64,18 @@ impl Folder {
             path,
             "cannot make the results folder; give --out a place that can be written",
         ))?;
+        let lock = lock(path)?;
         let json = environment.to_json();
         let file = path.join(ENVIRONMENT);
         std::fs::write(&file, json).map_err(Error::file(&file, "cannot write"))?;
         let rows = Writer::new(create(&path.join(ROWS))?);
-        Ok(Self { path: path.to_owned(), rows, samples: create(&path.join(SAMPLES))? })
+        Ok(Self { path: path.to_owned(), rows, samples: create(&path.join(SAMPLES))?, _lock: lock })
     }
 
     /// Goes on with a folder: returns its rows too, without a last one that was cut off.
     ///
     /// # Errors
-    /// If it is no results folder, was measured in another environment, or has rows of one of `workloads`
+    /// If it is no results folder, another run writes to it, it was measured in another environment, or has rows of one of `workloads`
     /// that are of something else. Nothing in the folder has changed then.
     pub fn resume(
         path: &Path,
@@ -80,6 +83,7 @@ impl Folder {
         workloads: &[Workload],
     ) -> Result<(Self, Vec<Measurement>)> {
         let rows_path = path.join(ROWS);
+        let lock = lock(path)?;
         let earlier = if is_without_files(path) {
             Rows { rows: Vec::new(), end: 0, cut_off: false }
         } else {
@@ -101,7 +105,7 @@ impl Folder {
             let file = path.join(ENVIRONMENT);
             std::fs::write(&file, environment.to_json()).map_err(Error::file(&file, "cannot write"))?;
         }
-        Ok((Self { path: path.to_owned(), rows, samples }, earlier.rows))
+        Ok((Self { path: path.to_owned(), rows, samples, _lock: lock }, earlier.rows))
     }
 
     /// Where it lies.
@@ -136,6 +140,19 @@ impl Folder {
             },
             other => other,
         })
+    }
+}
+
+/// Keeps other runs out of a folder. Without a lock where the system has none for folders.
+fn lock(path: &Path) -> Result<Option<File>> {
+    let Ok(folder) = File::open(path) else { return Ok(None) };
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => Err(Error::input(format!(
+            "{}: another run is writing to it; wait for its end, or start a new run with --out",
+            path.display()
+        ))),
+        Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 

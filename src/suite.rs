@@ -8,11 +8,12 @@
 
 pub(crate) mod case;
 mod check;
-mod compile;
+mod code;
 mod gap;
 pub mod ladder;
 pub(crate) mod observe;
 mod participant;
+pub mod processes;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -37,9 +38,10 @@ use crate::workload::{Profile, Workload};
 
 use crate::peer::Peer;
 use case::Case;
-use ladder::{NewProcesses, Trial};
+use ladder::Trial;
 use observe::Outcome;
 use participant::Participant;
+use processes::NewProcesses;
 use row::Timed;
 use way::Way;
 
@@ -185,7 +187,6 @@ impl<'a> Suite<'a> {
         let name = device.name();
         let done: HashMap<&str, Verdict> =
             earlier.iter().map(|row| (row.row_id.as_str(), row.verdict)).collect();
-        let compiles = compile::are_tried(device, &options.perturbations);
         let is_done = |workload: &Workload, way: &Way| {
             let found = |perturbation, variant: &str| {
                 done.get(row::blank(&name, workload, way, perturbation, variant).id().as_str())
@@ -206,8 +207,8 @@ impl<'a> Suite<'a> {
                 whole || variants().iter().all(|variant| found(perturbation, variant).is_some())
             });
             let is_compared =
-                |setting| done.contains_key(compile::blank(&name, workload, way, setting).id().as_str());
-            tried && (!compiles || compile::settings(way).iter().all(is_compared))
+                |setting| done.contains_key(code::blank(&name, workload, way, setting).id().as_str());
+            tried && code::settings(device, &options.perturbations, workload, way).iter().all(is_compared)
         };
         check_filter(workloads, options)?;
         let mut jobs = Vec::new();
@@ -314,7 +315,7 @@ impl<'a> Suite<'a> {
         listener: &mut dyn Listener,
     ) -> Result<()> {
         let quick: Vec<_> = self.options.perturbations.iter().copied().filter(|p| p.is_quick()).collect();
-        let may_vary = |way: &&Way| quick.iter().any(|p| way.is_canary(*p));
+        let may_vary = |way: &&Way| quick.iter().any(|p| way.is_canary(*p, ""));
         let selected: Vec<_> = job.ways.iter().filter(may_vary).collect();
         if selected.is_empty()
             || case::reason_to_skip(self.device, job.workload, self.options.profile).is_some()
@@ -336,8 +337,8 @@ impl<'a> Suite<'a> {
     /// Notes under which perturbations a way that may vary was seen to.
     fn learn_power(&mut self, workload: &Workload, way: &Way, trials: &[Trial]) {
         let moved = trials.iter().filter(|trial| trial.outcome.verdict() == Verdict::Differs);
-        let moved = moved.map(|trial| trial.perturbation).filter(|perturbation| way.is_canary(*perturbation));
-        self.powerful.extend(moved.map(|perturbation| (workload.operation.name(), perturbation)));
+        let canary = moved.filter(|trial| way.is_canary(trial.perturbation, &trial.variant));
+        self.powerful.extend(canary.map(|trial| (workload.operation.name(), trial.perturbation)));
     }
 
     fn run_job(
@@ -359,7 +360,7 @@ impl<'a> Suite<'a> {
         self.start_processes(&case, &mut participants, listener)?;
         self.time(job.workload.operation.work(job.workload), &*staged, &mut participants, listener)?;
         let mut gaps = self.gaps(job, &case, &mut participants);
-        gaps.extend(self.compile_settings(job, &case, &*staged, &mut participants, listener)?);
+        gaps.extend(self.code_settings(job, &case, &*staged, &mut participants, listener)?);
         for participant in &participants {
             self.learn_power(job.workload, &participant.way, &participant.trials);
         }
@@ -415,8 +416,8 @@ impl<'a> Suite<'a> {
         rows
     }
 
-    /// The rows of compile settings, of all ways that take part.
-    fn compile_settings(
+    /// The rows of settings of the code, of all ways that take part.
+    fn code_settings(
         &self,
         job: &Job,
         case: &Case,
@@ -425,16 +426,14 @@ impl<'a> Suite<'a> {
         listener: &dyn Listener,
     ) -> Result<Vec<Measurement>> {
         let mut rows = Vec::new();
-        if !compile::are_tried(self.device, &self.options.perturbations) {
-            return Ok(rows);
-        }
         for participant in participants {
-            for setting in compile::settings(&participant.way) {
+            let perturbations = &self.options.perturbations;
+            for setting in code::settings(self.device, perturbations, job.workload, &participant.way) {
                 listener.check_stop()?;
-                let blank = compile::blank(&self.device.name(), job.workload, &participant.way, &setting);
+                let blank = code::blank(&self.device.name(), job.workload, &participant.way, &setting);
                 let mut row = self.signed(blank);
                 row.input_digest = case.input_digest.to_string();
-                compile::measure(staged, setting, participant, &mut row);
+                code::measure(staged, setting, participant, &mut row);
                 rows.push(row);
             }
         }

@@ -81,12 +81,12 @@ impl Workers {
     }
 
     /// Starts a worker, waits for its end, and takes its outputs over: for each algorithm its outputs, or
-    /// what the device reported.
+    /// what the device reported. `stop` is asked while it runs; an error ends it.
     ///
     /// # Errors
     /// If the worker could not be started, crashed, hung or handed over what is no answer; with what it
-    /// said last.
-    pub fn execute(&self, order: &Order) -> Result<Vec<Result<Vec<Tensor>>>> {
+    /// said last. What `stop` says.
+    pub fn execute(&self, order: &Order, stop: &dyn Fn() -> Result<()>) -> Result<Vec<Result<Vec<Tensor>>>> {
         // Removed when this returns, however it does.
         let folder = tempfile::Builder::new()
             .prefix("samebits-worker-")
@@ -101,7 +101,7 @@ impl Workers {
         message::write(folder, ORDER, &task).map_err(Error::Device)?;
         let mut command = Command::new(&self.program);
         command.arg(VERB).arg(folder);
-        process::run(command, folder, self.timeout).map_err(Error::Device)?;
+        process::run(command, folder, self.timeout, stop)?;
         collect(order, folder).map_err(|problem| Error::device(format!("the worker's {problem}")))
     }
 }

@@ -22,7 +22,7 @@ use crate::perturbation::Perturbation;
 use crate::report::{markdown, terminal};
 use crate::results::{self, Folder};
 use crate::statistics::comparisons_for;
-use crate::suite::ladder::NewProcesses;
+use crate::suite::processes::NewProcesses;
 use crate::suite::{Finished, Listener, Options, RunIdentity, Suite, check_filter};
 use crate::timing::Budget;
 use crate::verdict::Verdict;

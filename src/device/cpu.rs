@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
-use crate::condition::Condition;
+use crate::condition::{CodeSetting, CompileSetting, Condition};
 use crate::device::cpu::competition::Competition;
 use crate::device::{
     Cache, Device, DeviceFacts, KernelIdentity, Limits, Load, Prepared, Probe, Problem, Staged, Strength,
@@ -17,6 +17,7 @@ use crate::device::{
 use crate::digest::short_hash;
 use crate::environment::processor;
 use crate::error::{Error, Result};
+use crate::operation::instructions::Instructions;
 use crate::operation::{Algorithm, OutputSpec, Target, Work};
 use crate::perturbation::Perturbation;
 use crate::poison::Poison;
@@ -51,16 +52,22 @@ impl Cpu {
     /// # Errors
     /// If the threads cannot be started.
     pub fn with_threads(threads: usize) -> Result<Self> {
-        let pool = pool(threads)?;
+        let pool = pool(threads, None)?;
         let brand = processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self { pool, brand, cores })
     }
 }
 
-fn pool(threads: usize) -> Result<ThreadPool> {
+/// Threads that execute twins with those instructions, or with the best.
+fn pool(threads: usize, instructions: Option<Instructions>) -> Result<ThreadPool> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
+        .start_handler(move |_| {
+            if let Some(instructions) = instructions {
+                instructions.use_here();
+            }
+        })
         .build()
         .map_err(|error| Error::device(format!("cannot start {threads} threads: {error}")))
 }
@@ -144,6 +151,28 @@ impl Device for Cpu {
             _ => vec![Condition::Usual],
         }
     }
+
+    /// Other instructions; and what a compiler of kernels would do, where the operation has a twin of it.
+    fn code_settings(
+        &self,
+        perturbation: Perturbation,
+        workload: &Workload,
+        algorithm: &Algorithm,
+    ) -> Vec<CodeSetting> {
+        if perturbation != Perturbation::Launch {
+            return Vec::new();
+        }
+        let has_twin = |setting: &CodeSetting| as_set(workload, algorithm, setting).is_some();
+        let compiled = CompileSetting::all().into_iter().map(CodeSetting::Compile).filter(has_twin);
+        compiled.chain(Instructions::others().map(CodeSetting::Instructions)).collect()
+    }
+}
+
+/// The algorithm of that name whose twin does what kernels compiled under `setting` do.
+fn as_set(workload: &Workload, algorithm: &Algorithm, setting: &CodeSetting) -> Option<&'static Algorithm> {
+    let wanted = setting.to_string();
+    let mut algorithms = workload.operation.algorithms().iter();
+    algorithms.find(|other| other.name == algorithm.name && other.setting == wanted)
 }
 
 struct StagedOnCpu<'a> {
@@ -157,12 +186,23 @@ impl Staged for StagedOnCpu<'_> {
         algorithm: &'static Algorithm,
         condition: Condition,
     ) -> Result<Box<dyn Prepared + '_>> {
-        let (pool, problem) = match condition {
-            Condition::Threads(threads) => (Some(pool(threads as usize)?), Arc::clone(&self.problem)),
-            Condition::Copy(number) => (None, Arc::new(elsewhere(&self.problem, number))),
-            _ => (None, Arc::clone(&self.problem)),
+        let pool = match condition {
+            Condition::Threads(threads) => Some(pool(threads as usize, None)?),
+            Condition::Code(CodeSetting::Instructions(instructions)) => {
+                Some(pool(self.cpu.pool.current_num_threads(), Some(instructions))?)
+            }
+            _ => None,
+        };
+        let problem = match condition {
+            Condition::Copy(number) => Arc::new(elsewhere(&self.problem, number)),
+            _ => Arc::clone(&self.problem),
         };
         let workload = &self.problem.workload;
+        let algorithm = match condition {
+            Condition::Code(setting @ CodeSetting::Compile(_)) => as_set(workload, algorithm, &setting)
+                .ok_or_else(|| Error::device(format!("{} has no twin with {setting}", algorithm.name)))?,
+            _ => algorithm,
+        };
         let specs = workload.operation.outputs(algorithm, workload);
         let outputs = specs.iter().map(OutputSpec::tensor).collect();
         let absent = specs.iter().map(|spec| Tensor::zeros(spec.name, spec.dtype, 0)).collect();

@@ -22,7 +22,7 @@ pub use self::probe::probe;
 use self::nvml::Monitor;
 use crate::device::gpu::{Gpu, GpuDevice, LaunchShape, Loaded, Properties, Stream, Value};
 use crate::device::plan::Module;
-use crate::device::{DeviceFacts, KernelIdentity};
+use crate::device::{DeviceFacts, FaultCounts, KernelIdentity};
 use crate::digest::short_hash;
 use crate::error::{Error, Result};
 
@@ -231,8 +231,8 @@ impl Gpu for Cuda {
         self.monitor.as_ref()?.clock_mhz()
     }
 
-    fn ecc_errors(&self) -> Option<u64> {
-        self.monitor.as_ref()?.ecc_errors()
+    fn fault_counts(&self) -> FaultCounts {
+        self.monitor.as_ref().map(Monitor::fault_counts).unwrap_or_default()
     }
 
     fn free_bytes(&self) -> Result<u64> {
@@ -286,15 +286,19 @@ impl Gpu for Cuda {
             .map_err(failed("filling memory"))
     }
 
-    fn load_module(&self, module: &Module) -> Result<Loaded<Arc<CudaModule>>> {
+    fn load_module(&self, module: &Module, level: Option<u32>) -> Result<Loaded<Arc<CudaModule>>> {
         let name = module.name;
-        let cubin = link::link(&self.context, module)?;
+        let cubin = link::link(&self.context, module, level)?;
         let identity = KernelIdentity { kernel: module.hash(), cubin: short_hash(&cubin) };
         let module = self
             .context
             .load_module(Ptx::from_binary(cubin))
             .map_err(failed(format!("loading kernels/ptx/{name}.ptx")))?;
         Ok(Loaded { module, identity })
+    }
+
+    fn jit_levels(&self) -> &'static [u32] {
+        &link::LEVELS
     }
 
     fn kernel(&self, module: &Arc<CudaModule>, entry: &str) -> Result<CudaFunction> {

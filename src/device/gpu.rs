@@ -18,12 +18,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::condition::Condition;
+use crate::condition::{CodeSetting, CompileSetting, Condition};
 use crate::device::nvrtc;
-use crate::device::plan::{Module, SUPPORT};
-use crate::device::{Device, DeviceFacts, KernelIdentity, Limits, Load, Problem, Staged, Strength};
+use crate::device::plan::{MODULES, Module, SUPPORT};
+use crate::device::{
+    Device, DeviceFacts, FaultCounts, KernelIdentity, Limits, Load, Problem, Staged, Strength,
+};
 use crate::error::{Error, Result};
-use crate::operation::Target;
+use crate::operation::{Algorithm, Target};
 use crate::perturbation::Perturbation;
 use crate::workload::{Profile, Workload};
 
@@ -116,9 +118,9 @@ pub trait Gpu {
     /// The multiprocessors' clock in MHz now, if the GPU tells.
     fn clock_mhz(&self) -> Option<u32>;
 
-    /// Errors that the memory's error correction counted so far; `None` if the GPU does not tell.
-    fn ecc_errors(&self) -> Option<u64> {
-        None
+    /// Faults of the hardware that were counted so far.
+    fn fault_counts(&self) -> FaultCounts {
+        FaultCounts::default()
     }
 
     /// Bytes of free memory.
@@ -154,11 +156,16 @@ pub trait Gpu {
     /// If the GPU refuses.
     fn fill(&self, memory: &Self::Memory, word: u32) -> Result<()>;
 
-    /// Compiles and loads a module.
+    /// Compiles and loads a module, optimised to `level`, or as usual.
     ///
     /// # Errors
     /// If the GPU or its driver cannot use it.
-    fn load_module(&self, module: &Module) -> Result<Loaded<Self::Module>>;
+    fn load_module(&self, module: &Module, level: Option<u32>) -> Result<Loaded<Self::Module>>;
+
+    /// Levels of optimisation at which it makes machine code, if it makes any.
+    fn jit_levels(&self) -> &'static [u32] {
+        &[]
+    }
 
     /// Looks up an entry of a module.
     ///
@@ -280,8 +287,8 @@ impl<G: Gpu> GpuDevice<G> {
     }
 
     /// The kernels of `module`, loaded now.
-    fn fresh_module(&self, module: &'static Module) -> Result<Rc<Loaded<G::Module>>> {
-        Ok(Rc::new(self.gpu.load_module(module)?))
+    fn fresh_module(&self, module: &'static Module, level: Option<u32>) -> Result<Rc<Loaded<G::Module>>> {
+        Ok(Rc::new(self.gpu.load_module(module, level)?))
     }
 
     /// The kernels of `module`, loaded at the first call.
@@ -290,7 +297,7 @@ impl<G: Gpu> GpuDevice<G> {
         if let Some((_, loaded)) = known {
             return Ok(loaded);
         }
-        let loaded = self.fresh_module(module)?;
+        let loaded = self.fresh_module(module, None)?;
         self.modules.borrow_mut().push((module, Rc::clone(&loaded)));
         Ok(loaded)
     }
@@ -385,8 +392,8 @@ impl<G: Gpu + 'static> Device for GpuDevice<G> {
         self.gpu.clock_mhz()
     }
 
-    fn ecc_errors(&self) -> Option<u64> {
-        self.gpu.ecc_errors()
+    fn fault_counts(&self) -> FaultCounts {
+        self.gpu.fault_counts()
     }
 
     fn flushes_caches(&self) -> bool {
@@ -418,11 +425,20 @@ impl<G: Gpu + 'static> Device for GpuDevice<G> {
             Perturbation::ReloadAllocation => Condition::offsets(workload.dtype.size() as u32).collect(),
             Perturbation::ReloadModule => vec![Condition::FreshModule],
             Perturbation::ReloadRecompile => nvrtc::version()
-                .map(|(major, minor)| Condition::Recompiled(major, minor))
+                .map(|nvrtc| Condition::Recompiled { nvrtc, same: is_that_of_the_carried(nvrtc) })
                 .into_iter()
                 .collect(),
             _ => vec![Condition::Usual],
         }
+    }
+
+    fn code_settings(&self, perturbation: Perturbation, _: &Workload, _: &Algorithm) -> Vec<CodeSetting> {
+        if perturbation != Perturbation::ReloadRecompile {
+            return Vec::new();
+        }
+        let compiles = self.reason_to_skip(perturbation).is_none();
+        let compiled = CompileSetting::all().into_iter().filter(|_| compiles).map(CodeSetting::Compile);
+        compiled.chain(self.gpu.jit_levels().iter().map(|level| CodeSetting::JitLevel(*level))).collect()
     }
 
     fn reason_to_skip(&self, perturbation: Perturbation) -> Option<String> {
@@ -438,6 +454,12 @@ impl<G: Gpu + 'static> Device for GpuDevice<G> {
     fn reopened(&self) -> Result<Box<dyn Device>> {
         Ok(Box::new(Self::new(self.gpu.reopen()?)))
     }
+}
+
+/// Whether the kernels that the program carries were compiled by NVRTC of that version, major and minor.
+fn is_that_of_the_carried((major, minor): (i32, i32)) -> bool {
+    let its = format!("{major}.{minor}.");
+    MODULES.iter().all(|module| module.nvrtc().is_some_and(|version| version.starts_with(&its)))
 }
 
 /// Why PTX of an NVRTC of that version does not load, if it is newer than what a driver takes: `cuda`, such as

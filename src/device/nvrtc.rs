@@ -5,7 +5,6 @@
 //! that does not matter; on `cuda` the remedy is an older NVRTC, named in [`LIBRARY_VARIABLE`].
 
 mod library;
-mod setting;
 #[cfg(test)]
 mod tests;
 
@@ -13,8 +12,8 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 pub use library::LIBRARY_VARIABLE;
-pub use setting::CompileSetting;
 
+use crate::condition::CompileSetting;
 use crate::device::plan::{HEADERS, Module, Source};
 use crate::error::{Error, Result};
 use library::{Nvrtc, Search};

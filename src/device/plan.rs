@@ -34,9 +34,18 @@ impl Module {
     /// The options that the PTX was compiled with: its head tells them, and they are written nowhere else in
     /// the program.
     pub fn options(&self) -> Option<impl Iterator<Item = &'static str>> {
-        let head = self.ptx.lines().take_while(|line| line.starts_with("//"));
-        let options = head.filter_map(|line| line.strip_prefix("// options: ")).next()?;
-        Some(options.split(' '))
+        Some(self.head("// options: ")?.split(' '))
+    }
+
+    /// The version of NVRTC that made the PTX, as its head tells it: `12.0.140`.
+    pub fn nvrtc(&self) -> Option<&'static str> {
+        self.head("// nvrtc: ")
+    }
+
+    /// What stands behind `key` in the head.
+    fn head(&self, key: &str) -> Option<&'static str> {
+        let mut head = self.ptx.lines().take_while(|line| line.starts_with("//"));
+        head.find_map(|line| line.strip_prefix(key))
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use gpu::SimGpu;
 
-use crate::condition::Condition;
+use crate::condition::{CodeSetting, Condition};
 use crate::device::gpu::{Gpu, GpuDevice};
 use crate::device::sim::prepared::StagedOnSim;
 use crate::device::{Device, DeviceFacts, Limits, Load, Problem, Simulation, Staged, Strength};
@@ -107,6 +107,15 @@ impl Device for Sim {
 
     fn conditions(&self, perturbation: Perturbation, workload: &Workload) -> Vec<Condition> {
         GpuDevice::new(SimGpu::new()).conditions(perturbation, workload)
+    }
+
+    fn code_settings(
+        &self,
+        perturbation: Perturbation,
+        workload: &Workload,
+        algorithm: &Algorithm,
+    ) -> Vec<CodeSetting> {
+        GpuDevice::new(SimGpu::new()).code_settings(perturbation, workload, algorithm)
     }
 
     fn reason_to_skip(&self, perturbation: Perturbation) -> Option<String> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::guarantee::Guarantee;
 use crate::measurement::Measurement;
 use crate::perturbation::Perturbation;
-use crate::report::compiled;
+use crate::report::code;
 use crate::report::gap::{self, GapLine};
 use crate::report::group::{Group, Problem, Way};
 use crate::report::ladder::{self, BATCH_CLAIM};
@@ -190,7 +190,7 @@ impl Block {
             lines,
             perturbations,
             not_tried,
-            gaps: gap::sorted(group.known(), group.gaps_on(on).filter(|row| !compiled::is_unchanged(row)))
+            gaps: gap::sorted(group.known(), group.gaps_on(on).filter(|row| !code::is_unchanged(row)))
                 .filter_map(GapLine::of)
                 .collect(),
         }

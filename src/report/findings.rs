@@ -6,7 +6,7 @@ use crate::input::Distribution;
 use crate::measurement::Measurement;
 use crate::perturbation::Perturbation;
 use crate::report::block::has_no_power;
-use crate::report::compiled;
+use crate::report::code;
 use crate::report::group::{Group, Problem, Way};
 use crate::report::uncovered::uncovered;
 use crate::report::words::{self, plural};
@@ -163,7 +163,7 @@ pub fn others(groups: &[Group]) -> Vec<String> {
         findings.extend(held(groups));
     }
     findings.extend(uncovered(groups));
-    findings.extend(compiled::findings(groups));
+    findings.extend(code::findings(groups));
     findings.extend(no_power(groups));
     findings.extend(noisy(groups));
     if rows().any(|row| row.has_remark(SHARED)) {

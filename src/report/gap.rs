@@ -2,7 +2,7 @@
 
 use crate::measurement::{Gap, Measurement, REFERENCE};
 use crate::operation::{self, Operation};
-use crate::report::{compiled, words};
+use crate::report::{code, words};
 use crate::verdict::Verdict;
 
 /// Headings of [`GapLine::texts`].
@@ -18,6 +18,7 @@ pub fn legend(kinds: &[&str]) -> String {
         ("algorithm", "the same thing computed in another way"),
         ("rounding", "the accurate answer, rounded to the output's type"),
         ("compile", "the same kernels compiled under other options"),
+        ("dispatch", "the same loops executed with other instructions of the CPU"),
     ];
     let told = explained.into_iter().filter(|(kind, _)| kinds.contains(kind));
     let told: Vec<String> = told.map(|(kind, what)| format!("{kind}: {what}")).collect();
@@ -86,8 +87,8 @@ pub fn between(row: &Measurement, gap: Gap) -> String {
         if row.worst_output.is_empty() { String::new() } else { format!("{} of ", row.worst_output) };
     let against = if gap.against == REFERENCE { "the reference" } else { gap.against };
     // The way itself, compiled otherwise.
-    if compiled::is_compiled(row) {
-        return format!("{output}{against} with {}", compiled::options(row));
+    if code::is_of_code(row) {
+        return format!("{output}{against} with {}", code::settings(row));
     }
     format!("{output}{} against {against}", row.algorithm)
 }

@@ -89,7 +89,7 @@ pub struct Group<'a> {
 /// Whether bits that change under `perturbation` change from run to run: what even the weakest claim
 /// rules out.
 pub fn is_run_to_run(perturbation: Perturbation) -> bool {
-    Guarantee::RunToRun.covers(perturbation)
+    Guarantee::RunToRun.covers(perturbation, "")
 }
 
 /// Splits rows by device and operation: devices as they come, operations as the suite lists them.

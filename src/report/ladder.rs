@@ -56,8 +56,12 @@ pub fn explain_claim(claim: Guarantee, shown: &[Perturbation]) -> String {
         Guarantee::RunToRun => "the same bits in every run on one device",
         Guarantee::GpuToGpu => "the same bits on every device",
     };
-    let outside = shown.iter().filter(|perturbation| !claim.covers(**perturbation));
-    let outside: Vec<String> = outside.map(|perturbation| heading(*perturbation).to_owned()).collect();
+    let outside = shown.iter().filter(|perturbation| !claim.covers(**perturbation, ""));
+    let name = |perturbation: &Perturbation| match perturbation {
+        Perturbation::ReloadRecompile => format!("{} by another compiler", heading(*perturbation)),
+        _ => heading(*perturbation).to_owned(),
+    };
+    let outside: Vec<String> = outside.map(name).collect();
     let outside =
         if outside.is_empty() { String::new() } else { format!(" (not {})", words::either(&outside)) };
     format!("{} {what}{outside}", claim.name())
@@ -80,7 +84,7 @@ mod tests {
         let [run, device] = [Guarantee::RunToRun, Guarantee::GpuToGpu];
         assert_eq!(
             explain_claim(run, &Perturbation::ALL),
-            "run_to_run the same bits in every run on one device (not launch, batch or compile)"
+            "run_to_run the same bits in every run on one device (not launch, batch or compile by another compiler)"
         );
         assert_eq!(
             explain_claim(device, &Perturbation::OF_HARDWARE),

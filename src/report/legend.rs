@@ -108,9 +108,11 @@ fn same<I: Iterator<Item = Cell>>(report: &Report, shown: &Shown, cells: impl Fn
     };
     let fewer =
         if counts.first().is_some_and(|fewest| *fewest < comparisons) { ", of fewer says less" } else { "" };
+    // Both sides of the same bound: what may still be there, and what would have been seen.
+    let bound = words::percent_up(bound);
     vec![format!(
-        "{name}: none of {comparisons} later {later} differed from the first, so p(differs) < {} at 95 %{fewer}",
-        words::percent_up(bound)
+        "{name}: none of {comparisons} later {later} differed from the first by even a bit, so p(differs) < {bound} at \
+         95 %{fewer}; what acts in {bound} of executions or more would have been seen"
     )]
 }
 

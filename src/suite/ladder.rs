@@ -2,22 +2,20 @@
 //! or it is executed in a new process. Each later execution is compared with one that was done as usual.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::batch::{Batch, batches};
 use crate::condition::Condition;
-use crate::device::{Coming, Device, Prepared, Problem, Series, Staged};
-use crate::error::{Error, Result};
+use crate::device::{Device, Prepared, Series, Staged};
+use crate::error::Result;
 use crate::operation::{Algorithm, Target};
 use crate::perturbation::Perturbation;
-use crate::poison::Poison;
 use crate::suite::case::Case;
 use crate::suite::observe::{
     Observation, Observer, Outcome, Tally, YARDSTICK_SEED, Yardstick, execute, outcome,
 };
 use crate::suite::way::Way;
 use crate::tensor::Tensor;
-use crate::worker::{Inputs, Order, Workers};
 use crate::workload::Workload;
 
 /// Executions in a context of their own, at most: creating one takes a GPU a good part of a second.
@@ -44,21 +42,6 @@ impl Trial {
     /// Of a perturbation that has no values.
     pub fn of(perturbation: Perturbation, outcome: Outcome) -> Self {
         Self { perturbation, variant: String::new(), outcome }
-    }
-}
-
-/// Executes algorithms in new processes.
-pub trait NewProcesses {
-    /// Starts one, in which every algorithm of `order` is executed once: its outputs, or its error.
-    ///
-    /// # Errors
-    /// If the process itself fails: says what it printed.
-    fn execute(&self, order: &Order) -> Result<Vec<Result<Vec<Tensor>>>>;
-}
-
-impl NewProcesses for Workers {
-    fn execute(&self, order: &Order) -> Result<Vec<Result<Vec<Tensor>>>> {
-        Self::execute(self, order)
     }
 }
 
@@ -125,7 +108,7 @@ impl Climber<'_> {
                 let device = self.observer.device;
                 let tally = self.observer.tally(self.yardstick);
                 let wanted = self.share(1).min(MOST_CONTEXTS);
-                let observed = self.compare(perturbation, tally, wanted, |number, show| {
+                let observed = self.compare(perturbation, "", tally, wanted, |number, show| {
                     let device = device.reopened()?;
                     let staged = device.stage(Arc::clone(&self.case.problem))?;
                     let mut prepared = staged.prepare(self.algorithm())?;
@@ -165,15 +148,18 @@ impl Climber<'_> {
             Some(checker) => self.observer.tally_against(self.yardstick, checker),
             None => self.observer.tally(self.yardstick),
         };
+        let variant = condition.to_string();
         if condition == Condition::FreshModule {
-            return self.compare(perturbation, tally, wanted, |number, show| {
+            return self.compare(perturbation, &variant, tally, wanted, |number, show| {
                 let mut prepared = self.staged.prepare_under(self.algorithm(), condition)?;
                 show(execute(&mut *prepared, number)?)
             });
         }
         let mut prepared = self.staged.prepare_under(self.algorithm(), condition)?;
         self.expect(&mut *prepared, wanted);
-        self.compare(perturbation, tally, wanted, |number, show| show(execute(&mut *prepared, number)?))
+        self.compare(perturbation, &variant, tally, wanted, |number, show| {
+            show(execute(&mut *prepared, number)?)
+        })
     }
 
     fn batches(&self) -> Result<Vec<Trial>> {
@@ -186,6 +172,7 @@ impl Climber<'_> {
         let wanted = self.share(batches.len());
         let operation = case.problem.workload.operation;
         let trial = |batch: &Batch| {
+            let variant = batch.to_string();
             let problem = Arc::new(operation.rebatch(&case.problem, &batch.rows));
             let expected = operation.gather(algorithm, &case.problem, &self.yardstick.outputs, &batch.rows);
             let observe = || {
@@ -193,11 +180,12 @@ impl Climber<'_> {
                 let mut prepared = staged.prepare(algorithm)?;
                 self.expect(&mut *prepared, wanted);
                 let tally = self.observer.tally_of(self.yardstick, &expected);
-                self.compare(perturbation, tally, wanted, |number, show| {
+                self.compare(perturbation, &variant, tally, wanted, |number, show| {
                     show(execute(&mut *prepared, number)?)
                 })
             };
-            Ok(Trial { perturbation, variant: batch.to_string(), outcome: outcome(observe())? })
+            let observed = observe();
+            Ok(Trial { perturbation, outcome: outcome(observed)?, variant })
         };
         batches.iter().map(trial).collect()
     }
@@ -214,6 +202,7 @@ impl Climber<'_> {
     fn compare(
         &self,
         perturbation: Perturbation,
+        variant: &str,
         mut tally: Tally,
         wanted: u64,
         mut next: impl FnMut(u64, Show) -> Result<()>,
@@ -229,7 +218,7 @@ impl Climber<'_> {
             }
             next(number, &mut |outputs| tally.add(number, outputs))?;
         }
-        if tally.differs() && self.observer.way.claims(perturbation) {
+        if tally.differs() && self.observer.way.claims(perturbation, variant) {
             tally.rerun(self.observer.device, |tally, rerun| {
                 let mut differs = false;
                 next(wanted + rerun, &mut |outputs| {
@@ -241,87 +230,4 @@ impl Climber<'_> {
         }
         Ok(tally.finish())
     }
-}
-
-/// Executes every way of `climbers` once in each of `count` new processes, and compares with its yardstick.
-///
-/// # Errors
-/// Only what the user's wish to stop says.
-pub fn in_processes(
-    perturbation: Perturbation,
-    processes: &dyn NewProcesses,
-    device: &dyn Device,
-    problem: &Problem,
-    climbers: &[(&Observer, &Yardstick)],
-    count: u64,
-) -> Result<Vec<Trial>> {
-    let algorithms: Vec<_> = climbers.iter().map(|(observer, _)| observer.way.algorithm).collect();
-    let name = device.name();
-    let most_instructions = device.simulation().map_or(u64::MAX, |simulation| simulation.most_instructions());
-    let inputs = match perturbation {
-        Perturbation::ReloadCheckpoint => Inputs::Read,
-        _ => Inputs::Made,
-    };
-    let start = |algorithms: &[&'static Algorithm], number: u64| {
-        processes.execute(&Order {
-            device: &name,
-            most_instructions,
-            problem,
-            inputs,
-            algorithms,
-            coming: Coming { poison: Poison::of_execution(number), seed: YARDSTICK_SEED },
-        })
-    };
-    let mut tallies: Vec<_> =
-        climbers.iter().map(|(observer, yardstick)| Ok(observer.tally(yardstick))).collect();
-    let start_time = Instant::now();
-    for number in 1..=count {
-        let limit = climbers.first().map_or(Duration::MAX, |(observer, _)| observer.row_time);
-        let is_up =
-            |tally: &mut Result<Tally>| tally.as_mut().is_ok_and(|tally| tally.time_is_up(start_time, limit));
-        if tallies.iter_mut().map(is_up).fold(false, |any, is_up| any | is_up) {
-            break;
-        }
-        climbers.iter().try_for_each(|(observer, _)| (observer.stop)())?;
-        // Who failed once is not asked again.
-        let asked: Vec<_> = (0..tallies.len()).filter(|place| tallies[*place].is_ok()).collect();
-        if asked.is_empty() {
-            break;
-        }
-        let wanted: Vec<_> = asked.iter().map(|place| algorithms[*place]).collect();
-        match start(&wanted, number) {
-            Ok(answers) => {
-                for (place, answer) in asked.into_iter().zip(answers) {
-                    let added = match (&mut tallies[place], answer) {
-                        (Ok(tally), Ok(outputs)) => tally.add(number, &outputs),
-                        (_, Err(error)) => Err(error),
-                        (Err(_), _) => Ok(()),
-                    };
-                    if let Err(error) = added {
-                        tallies[place] = Err(error);
-                    }
-                }
-            }
-            Err(error) => {
-                // Ctrl-C reaches a worker that has only begun, too: that is no failure of its own.
-                climbers.iter().try_for_each(|(observer, _)| (observer.stop)())?;
-                let error = error.to_string();
-                asked.into_iter().for_each(|place| tallies[place] = Err(Error::device(error.clone())));
-            }
-        }
-    }
-    let finished = tallies.into_iter().zip(climbers).map(|(tally, (observer, _))| {
-        let observed = tally.and_then(|mut tally| {
-            if tally.differs() && observer.way.claims(perturbation) {
-                tally.rerun(device, |tally, rerun| {
-                    let answers = start(&[observer.way.algorithm], count + 1 + rerun)?;
-                    let outputs = answers.into_iter().next().transpose()?.unwrap_or_default();
-                    Ok(tally.would_differ(&outputs))
-                })?;
-            }
-            Ok(tally.finish())
-        });
-        Ok(Trial::of(perturbation, outcome(observed)?))
-    });
-    finished.collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::device::{Device, Load, Prepared, Series, Strength};
+use crate::device::{Device, FaultCounts, Load, Prepared, Series, Strength};
 use crate::digest::{Digest, Hasher};
 use crate::divergence::{Divergence, divergence_and_digest};
 use crate::error::{Error, Result};
@@ -111,8 +111,8 @@ pub struct Yardstick {
     digests: Digests,
     accuracy: Accuracy,
     instructions: Option<u64>,
-    /// What the memory's error correction had counted before.
-    ecc_errors: Option<u64>,
+    /// Faults of the hardware that had been counted before.
+    faults: FaultCounts,
 }
 
 /// The digest of the stores, and that of the f32 stores beside them if there are any.
@@ -164,7 +164,7 @@ impl Observer<'_> {
             tally.add(execution, execute(prepared, execution)?)?;
         }
         if let Some(first) = tally.first_differing
-            && self.way.claims(perturbation)
+            && self.way.claims(perturbation, "")
         {
             tally.rerun(self.device, |tally, rerun| {
                 if let Some(load) = &mut load {
@@ -205,12 +205,12 @@ impl Observer<'_> {
             simulation.set_schedule(YARDSTICK_SEED);
             simulation.take_instructions();
         }
-        let ecc_errors = self.device.ecc_errors();
+        let faults = self.device.fault_counts();
         let outputs = execute(prepared, 0)?.to_vec();
         let instructions = simulation.map(|simulation| simulation.take_instructions());
         let accuracy = self.checker.check(&outputs).map_err(Error::Device)?;
         let (digests, _) = compare(&self.specs, &outputs, &outputs);
-        Ok(Yardstick { outputs, digests, accuracy, instructions, ecc_errors })
+        Ok(Yardstick { outputs, digests, accuracy, instructions, faults })
     }
 
     /// Begins comparing with the yardstick; what differs is held against the reference.
@@ -331,13 +331,10 @@ impl<'a> Tally<'a> {
         for rerun in 0..RERUNS {
             again += u64::from(differs(self, rerun)?);
         }
-        let memory = match (self.yardstick.ecc_errors, device.ecc_errors()) {
-            (Some(before), Some(after)) => format!(", ECC errors: {before} before and {after} after"),
-            _ => String::new(),
-        };
+        let faults = self.yardstick.faults.beside(device.fault_counts());
         self.remark(match again {
-            0 => format!("one-off: not seen again in {RERUNS} re-runs{memory}"),
-            _ => format!("re-run: differs again in {again} of {RERUNS}{memory}"),
+            0 => format!("one-off: not seen again in {RERUNS} re-runs{faults}"),
+            _ => format!("re-run: differs again in {again} of {RERUNS}{faults}"),
         });
         Ok(())
     }

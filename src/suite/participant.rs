@@ -4,8 +4,9 @@ use crate::device::{Prepared, Staged, Strength};
 use crate::error::Result;
 use crate::perturbation::Perturbation;
 use crate::suite::case::Case;
-use crate::suite::ladder::{self, Climber, Trial};
+use crate::suite::ladder::{Climber, Trial};
 use crate::suite::observe::{Observer, Outcome, Yardstick};
+use crate::suite::processes::Rung;
 use crate::suite::row::Timed;
 use crate::suite::way::Way;
 use crate::suite::{Listener, Suite};
@@ -148,14 +149,9 @@ impl<'a> Suite<'a> {
                     .filter_map(|participant| participant.yardstick.as_ref()?.as_ref().ok());
                 let climbers: Vec<_> = observers.iter().zip(yardsticks).collect();
                 let count = self.options.process_count;
-                ladder::in_processes(
-                    perturbation,
-                    &**processes,
-                    self.device,
-                    &case.problem,
-                    &climbers,
-                    count,
-                )?
+                let (device, problem) = (self.device, &*case.problem);
+                Rung { perturbation, processes: &**processes, device, problem, stop: &stop }
+                    .climb(&climbers, count)?
             };
             for (participant, trial) in taking_part.into_iter().zip(trials) {
                 participant.trials.push(trial);

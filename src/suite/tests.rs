@@ -7,8 +7,10 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::*;
-use crate::condition::Condition;
-use crate::device::{Cache, DeviceFacts, KernelIdentity, Limits, Load, Probe, Problem, Strength};
+use crate::condition::{CodeSetting, CompileSetting, Condition};
+use crate::device::{
+    Cache, DeviceFacts, FaultCounts, KernelIdentity, Limits, Load, Probe, Problem, Strength,
+};
 use crate::operation::Target;
 use crate::poison::Poison;
 use crate::tensor::{Data, Tensor};
@@ -30,7 +32,7 @@ struct Scripted {
     /// Whether it was opened again.
     reopened: bool,
     /// What its memory's error correction says, one more each time it is asked.
-    ecc_errors: Option<Cell<u64>>,
+    faults: Option<Cell<u64>>,
     /// Whether kernels can be compiled again.
     compiles: bool,
     /// Whether it refuses every workload.
@@ -114,10 +116,12 @@ impl Device for Scripted {
         true
     }
 
-    fn ecc_errors(&self) -> Option<u64> {
-        let count = self.ecc_errors.as_ref()?;
-        count.set(count.get() + 1);
-        Some(count.get())
+    fn fault_counts(&self) -> FaultCounts {
+        let count = self.faults.as_ref().map(|count| {
+            count.set(count.get() + 1);
+            count.get()
+        });
+        FaultCounts { ecc: count, xid: count.map(|count| 2 * count) }
     }
 
     fn perturbations(&self) -> &'static [Perturbation] {
@@ -131,6 +135,11 @@ impl Device for Scripted {
             Perturbation::ReloadModule => vec![Condition::FreshModule],
             _ => vec![Condition::Usual],
         }
+    }
+
+    fn code_settings(&self, perturbation: Perturbation, _: &Workload, _: &Algorithm) -> Vec<CodeSetting> {
+        let settings = CompileSetting::all().into_iter().map(CodeSetting::Compile);
+        settings.filter(|_| self.compiles && perturbation == Perturbation::ReloadRecompile).collect()
     }
 
     fn reopened(&self) -> Result<Box<dyn Device>> {

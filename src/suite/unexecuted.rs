@@ -1,5 +1,5 @@
 //! The rows of what was not executed. A run that goes on looks for the rows that a whole run has, so whatever is
-//! skipped has all of its own: those of gaps and of compile settings too.
+//! skipped has all of its own: those of gaps and of settings of the code too.
 
 use crate::error::Result;
 use crate::measurement::Measurement;
@@ -7,7 +7,7 @@ use crate::perturbation::Perturbation;
 use crate::suite::ladder::Trial;
 use crate::suite::observe::Outcome;
 use crate::suite::way::Way;
-use crate::suite::{Finished, Job, Listener, Suite, compile, gap, gaps_of};
+use crate::suite::{Finished, Job, Listener, Suite, code, gap, gaps_of};
 
 impl Suite<'_> {
     /// What `outcome`, which is of no execution, is under `perturbation`: what is skipped has one row, whatever
@@ -48,7 +48,7 @@ impl Suite<'_> {
         Ok(())
     }
 
-    /// The rows of gaps and compile settings that need one of the ways that were not executed: skipped, with the
+    /// The rows of gaps and settings of the code that need one of the ways that were not executed: skipped, with the
     /// reason.
     fn gaps_unexecuted(&self, job: &Job, unexecuted: &[(&Way, Outcome)]) -> Vec<Measurement> {
         let (device, workload) = (self.device.name(), job.workload);
@@ -66,11 +66,9 @@ impl Suite<'_> {
                 rows.push(skipped(gap::blank(&device, workload, algorithm, gap), outcome));
             }
         }
-        if compile::are_tried(self.device, &self.options.perturbations) {
-            for (way, outcome) in unexecuted {
-                for setting in compile::settings(way) {
-                    rows.push(skipped(compile::blank(&device, workload, way, &setting), outcome));
-                }
+        for (way, outcome) in unexecuted {
+            for setting in code::settings(self.device, &self.options.perturbations, workload, way) {
+                rows.push(skipped(code::blank(&device, workload, way, &setting), outcome));
             }
         }
         rows

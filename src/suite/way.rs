@@ -70,16 +70,16 @@ impl<'a> Way<'a> {
         self.peer.is_none()
     }
 
-    /// Whether it claims that its bits are the same under `perturbation`.
-    pub fn claims(&self, perturbation: Perturbation) -> bool {
+    /// Whether it claims that its bits are the same under `perturbation`, of which `variant` is the value tried.
+    pub fn claims(&self, perturbation: Perturbation, variant: &str) -> bool {
         let invariant = perturbation == Perturbation::Batch && self.batch_invariant;
-        invariant || self.guarantee.covers(perturbation)
+        invariant || self.guarantee.covers(perturbation, variant)
     }
 
-    /// Whether it may vary under `perturbation`, so that it shows whether the test could notice. What peers do is
+    /// Whether it may vary under that value of `perturbation`, so that it shows whether the test could notice. What peers do is
     /// unknown.
-    pub fn is_canary(&self, perturbation: Perturbation) -> bool {
-        self.is_own() && !self.claims(perturbation)
+    pub fn is_canary(&self, perturbation: Perturbation, variant: &str) -> bool {
+        self.is_own() && !self.claims(perturbation, variant)
     }
 
     /// The input types that it takes.

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::error::{Error, Result};
+
 /// In the worker's folder: all that it prints. A file takes any amount while nobody reads.
 const SAID: &str = "said";
 /// Bytes from the end of it that are looked at.
@@ -34,33 +36,42 @@ impl Drop for Guard {
 /// Runs a worker to its end.
 ///
 /// # Errors
-/// Says that it crashed, hung or could not be started, and what it said.
-pub fn run(mut command: Command, folder: &Path, timeout: Duration) -> Result<(), String> {
+/// Says that it crashed, hung or could not be started, and what it said; or what `stop` says, which is asked while
+/// it runs.
+pub fn run(
+    mut command: Command,
+    folder: &Path,
+    timeout: Duration,
+    stop: &dyn Fn() -> Result<()>,
+) -> Result<()> {
     let said = folder.join(SAID);
-    let cannot = |error| format!("cannot start a worker: {error}");
+    let cannot = |error| Error::device(format!("cannot start a worker: {error}"));
     let stdout = File::create(&said).map_err(cannot)?;
     let stderr = stdout.try_clone().map_err(cannot)?;
     // The last lines must hold a panic's message, not a backtrace.
     command.env("RUST_BACKTRACE", "0").stdin(Stdio::null()).stdout(stdout).stderr(stderr);
     let mut child = Guard(command.spawn().map_err(|error| {
         let program = Path::new(command.get_program()).display();
-        format!("cannot start a worker, {program}: {error}")
+        Error::device(format!("cannot start a worker, {program}: {error}"))
     })?);
-    let status =
-        wait(&mut child.0, timeout).map_err(|error| format!("cannot wait for the worker: {error}"))?;
+    let status = wait(&mut child.0, timeout, stop)?;
     drop(child);
-    match status {
-        Some(status) if status.success() => Ok(()),
-        Some(status) => Err(format!("the worker ended ({status}){}", last_words(&said))),
-        None => Err(format!("the worker was ended after {timeout:?} without an answer{}", last_words(&said))),
-    }
+    let ended = match status {
+        Some(status) if status.success() => return Ok(()),
+        Some(status) => format!("the worker ended ({status})"),
+        None => format!("the worker was ended after {timeout:?} without an answer"),
+    };
+    Err(Error::device(ended + &last_words(&said)))
 }
 
 /// How it ended; `None` if it still runs after `timeout`.
-fn wait(child: &mut Child, timeout: Duration) -> io::Result<Option<ExitStatus>> {
+fn wait(child: &mut Child, timeout: Duration, stop: &dyn Fn() -> Result<()>) -> Result<Option<ExitStatus>> {
     let start = Instant::now();
     loop {
-        let status = child.try_wait()?;
+        stop()?;
+        let status = child
+            .try_wait()
+            .map_err(|error| Error::device(format!("cannot wait for the worker: {error}")))?;
         let elapsed = start.elapsed();
         if status.is_some() || elapsed >= timeout {
             return Ok(status);

@@ -1,6 +1,7 @@
 //! Workers, played by shell scripts: each leaves what was made ready for it, or fails in its own way.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Instant;
 
 use super::message::Outcome;
@@ -54,6 +55,14 @@ impl Stage {
     }
 
     fn execute_with(&self, workers: &Workers) -> Result<Vec<Result<Vec<Tensor>>>> {
+        self.execute_until(workers, &|| Ok(()))
+    }
+
+    fn execute_until(
+        &self,
+        workers: &Workers,
+        stop: &dyn Fn() -> Result<()>,
+    ) -> Result<Vec<Result<Vec<Tensor>>>> {
         let shape = Reduce.shape("n=100").unwrap();
         let workload = Workload::new("test", &Reduce, shape, Dtype::F32, Distribution::Uniform);
         let x = Tensor { name: "x", data: Data::F32((0..100).map(|value| value as f32).collect()) };
@@ -65,7 +74,7 @@ impl Stage {
             algorithms: &[&Reduce.algorithms()[0], &Reduce.algorithms()[1]],
             coming: Series::default().execution(3),
         };
-        let result = workers.execute(&order);
+        let result = workers.execute(&order, stop);
         if let Ok(folder) = std::fs::read_to_string(self.path("where")) {
             assert!(folder.contains("samebits-worker-"), "{folder}");
             assert!(!Path::new(folder.trim_end()).exists(), "{folder} is left");
@@ -126,6 +135,20 @@ fn a_crash_is_told_with_its_last_words() {
 }
 
 #[test]
+fn a_wish_to_stop_ends_a_worker_at_once() {
+    let stage = Stage::new();
+    let workers = stage.workers("echo $$ >\"$HERE/id\"; exec sleep 600");
+    let id = || std::fs::read_to_string(stage.path("id")).ok().filter(|id| id.ends_with('\n'));
+    let stop = || if id().is_some() { Err(Error::Interrupted) } else { Ok(()) };
+    let start = Instant::now();
+    let error = stage.execute_until(&workers, &stop).unwrap_err();
+    assert!(matches!(error, Error::Interrupted), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    let ended = Command::new("kill").args(["-0", id().unwrap().trim()]).stderr(Stdio::null()).status();
+    assert!(!ended.unwrap().success(), "it still runs");
+}
+
+#[test]
 fn what_hangs_is_ended() {
     let stage = Stage::new();
     let workers = Workers {
@@ -138,8 +161,7 @@ fn what_hangs_is_ended() {
     assert!(error.starts_with("the worker was ended after 200ms without an answer"), "{error}");
     // On a machine that is very busy it may not have come so far.
     if let Ok(id) = std::fs::read_to_string(stage.path("id")) {
-        let status =
-            Command::new("kill").args(["-0", id.trim()]).stderr(std::process::Stdio::null()).status();
+        let status = Command::new("kill").args(["-0", id.trim()]).stderr(Stdio::null()).status();
         assert!(!status.unwrap().success(), "process {id} still runs");
     }
 }

@@ -8,7 +8,9 @@ use std::os::unix::process::ExitStatusExt;
 
 use samebits::guarantee::Guarantee;
 use samebits::measurement::Measurement;
+use samebits::operation::instructions::Instructions;
 use samebits::perturbation::Perturbation;
+use samebits::tensor::Dtype;
 use samebits::verdict::Verdict;
 
 use crate::interruptions::{has_rows, ids};
@@ -154,6 +156,38 @@ fn check_reloads(rows: &[Measurement]) {
     assert!(rows.iter().any(|row| row.perturbation == Perturbation::ReloadRecompile));
 }
 
+/// Whatever instructions execute them, what claims its bits keeps them; and what is not contracted has others.
+fn check_settings_of_a_cpu(rows: &[Measurement]) {
+    let kind = |kind: &str| rows.iter().filter(|row| row.gap().is_some_and(|gap| gap.kind == kind)).collect();
+    let dispatched: Vec<&Measurement> = kind("dispatch");
+    assert!(dispatched.iter().all(|row| row.verdict == Verdict::Same), "{dispatched:?}");
+    let told = |row: &Measurement| {
+        let setting = row.setting.split(';').find(|setting| setting.starts_with("isa="));
+        (
+            row.workload.clone(),
+            row.algorithm.clone(),
+            row.gap().unwrap().against.to_owned(),
+            setting.unwrap().to_owned(),
+        )
+    };
+    let seen: BTreeSet<_> = dispatched.iter().map(|row| told(row)).collect();
+    assert_eq!(seen.len(), dispatched.len());
+    let claims = rows.iter().filter(|row| {
+        row.perturbation == Perturbation::Repeat
+            && row.gap().is_none()
+            && row.guarantee >= Guarantee::RunToRun
+    });
+    let others = Instructions::others().count();
+    assert_eq!(dispatched.len(), claims.count() * others);
+    let compiled: Vec<&Measurement> = kind("compile");
+    assert!(compiled.iter().all(|row| row.algorithm == "contractible"), "{compiled:?}");
+    for row in compiled {
+        // The product of two f16 is an f32 as it is: rounding it by itself changes nothing.
+        let changes = if row.dtype == Dtype::F32 { Verdict::Differs } else { Verdict::Same };
+        assert_eq!(row.verdict, changes, "{row:?}");
+    }
+}
+
 /// The verdicts of an algorithm on the long sum under launches of one kind.
 fn launches(rows: &[Measurement], algorithm: &str, kind: &str) -> BTreeSet<&'static str> {
     let wanted = rows.iter().filter(|row| {
@@ -196,6 +230,7 @@ fn norms() -> String {
 #[test]
 fn sums_keep_their_claims_on_every_rung_of_a_cpu() {
     let rows = climb("cpu", &sums(), 3);
+    check_settings_of_a_cpu(&rows);
     check_plans(&rows);
     check_reloads(&rows);
     for algorithm in ["two_pass", "ticket", "fixed_tree"] {
@@ -221,7 +256,7 @@ fn sums_keep_their_claims_on_every_rung_of_a_simulation() {
 
 #[test]
 fn products_and_norms_keep_their_claims_on_every_rung() {
-    climb("cpu", &(products() + &norms()), 3);
+    check_settings_of_a_cpu(&climb("cpu", &(products() + &norms()), 3));
     climb("sim", &(small_products() + &norms()), 3);
 }
 

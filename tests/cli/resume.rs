@@ -61,6 +61,22 @@ fn only_what_is_missing_is_measured() {
 }
 
 #[test]
+fn a_folder_that_another_run_writes_to_is_left_alone() {
+    let place = Place::new();
+    place.write("own.toml", workload("small", "n=64"));
+    let flags = "--device cpu --no-timing --workloads own.toml --filter fixed_tree --perturb repeat";
+    let mut child = place.start(&format!("run {flags} --executions 1000000000000000 --out mine"));
+    child.wait_for(|| place.path("mine/measurements.csv").exists());
+    let before = files(&place, "mine");
+    place.refuses(&format!("run {flags} --resume mine"), &["mine", "another run is writing to it", "--out"]);
+    assert_eq!(files(&place, "mine"), before);
+    child.send("-KILL");
+    child.ended();
+    place.done(&format!("run {flags} --executions 3 --resume mine"));
+    assert_eq!(place.rows("mine").len(), 1);
+}
+
+#[test]
 fn gaps_of_what_is_too_large_are_skipped_with_the_reason() {
     let place = Place::new();
     place.write("own.toml", workload("norm", "n=2;c=3;h=9;w=9").replace("reduce", "batch_norm"));

@@ -81,7 +81,7 @@ fn here(order: &Order) -> Vec<Vec<Tensor>> {
 }
 
 fn there(order: &Order) -> Vec<Vec<Tensor>> {
-    workers().execute(order).unwrap().into_iter().map(|outputs| outputs.unwrap()).collect()
+    workers().execute(order, &|| Ok(())).unwrap().into_iter().map(|outputs| outputs.unwrap()).collect()
 }
 
 /// Bytes, since a NaN equals nothing.
@@ -130,7 +130,7 @@ fn what_a_device_refuses_is_told_and_the_rest_goes_on() {
     let algorithms = steady(&problem);
     // So few that every execution counts as endless.
     let order = Order { most_instructions: 1, ..order("sim", &problem, Inputs::Made, &algorithms) };
-    let all = workers().execute(&order).unwrap();
+    let all = workers().execute(&order, &|| Ok(())).unwrap();
     assert_eq!(all.len(), algorithms.len());
     for outputs in all {
         let error = outputs.unwrap_err().to_string();
@@ -155,10 +155,11 @@ fn inputs_that_are_not_those_of_the_seed_are_found() {
     let mut problem = problem("reduce", "n=64", Dtype::F32);
     problem.inputs[0].bytes_mut()[0] ^= 1;
     let algorithms = steady(&problem);
-    let error = workers().execute(&order("cpu", &problem, Inputs::Made, &algorithms)).unwrap_err();
+    let error =
+        workers().execute(&order("cpu", &problem, Inputs::Made, &algorithms), &|| Ok(())).unwrap_err();
     let error = error.to_string();
     assert!(error.contains("the worker ended (exit status: 2): samebits: the input x was made"), "{error}");
-    assert!(workers().execute(&order("cpu", &problem, Inputs::Read, &algorithms)).is_ok());
+    assert!(workers().execute(&order("cpu", &problem, Inputs::Read, &algorithms), &|| Ok(())).is_ok());
 }
 
 /// Workers of the real program that keep a copy of what lay in their folder at first, and its name.
@@ -182,7 +183,7 @@ fn nothing_is_left_of_a_worker() {
     let place = Place::new();
     let problem = problem("reduce", "n=64", Dtype::F16);
     let algorithms = steady(&problem);
-    overheard(&place).execute(&order("cpu", &problem, Inputs::Read, &algorithms)).unwrap();
+    overheard(&place).execute(&order("cpu", &problem, Inputs::Read, &algorithms), &|| Ok(())).unwrap();
     let folder = place.read("kept/where");
     assert!(folder.contains("samebits-worker-"), "{folder}");
     assert!(!std::path::Path::new(folder.trim_end()).exists(), "{folder} is left");
@@ -198,7 +199,7 @@ fn orders_that_cannot_be_carried_out_are_refused() {
     place.refuses("worker nowhere", &["nowhere", "order.json: cannot read"]);
     let problem = problem("reduce", "n=64", Dtype::F32);
     let algorithms = steady(&problem);
-    overheard(&place).execute(&order("cpu", &problem, Inputs::Read, &algorithms)).unwrap();
+    overheard(&place).execute(&order("cpu", &problem, Inputs::Read, &algorithms), &|| Ok(())).unwrap();
     let whole = place.read("kept/order.json");
     for (from, to, said) in [
         (&whole[..], "{\"device\": 3", "order.json: "),

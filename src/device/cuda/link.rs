@@ -13,15 +13,19 @@ use crate::error::{Error, Result};
 /// The linker's messages, cut off beyond this.
 const LOG_BYTES: usize = 8192;
 
-/// The machine code of `module` for the GPU of `context`.
+/// The levels of optimisation that the linker knows (CUDA driver API, `CU_JIT_OPTIMIZATION_LEVEL`); the last is that
+/// of a link that names none.
+pub(super) const LEVELS: [u32; 5] = [0, 1, 2, 3, 4];
+
+/// The machine code of `module` for the GPU of `context`, optimised to `level`, or as usual.
 ///
 /// # Errors
 /// With the linker's first useful line, or the remedy where the driver is too old or incomplete.
-pub(super) fn link(context: &CudaContext, module: &Module) -> Result<Vec<u8>> {
+pub(super) fn link(context: &CudaContext, module: &Module, level: Option<u32>) -> Result<Vec<u8>> {
     let what = format!("compiling kernels/ptx/{}.ptx", module.name);
     context.bind_to_thread().map_err(failed(&what))?;
     let ptx = CString::new(module.ptx).map_err(|_| Error::device(format!("{what}: it has a zero byte")))?;
-    let mut linker = Linker::new().map_err(failed(&what))?;
+    let mut linker = Linker::new(level).map_err(failed(&what))?;
     linker
         .add(&ptx)
         .and_then(|()| linker.complete())
@@ -38,12 +42,16 @@ struct Linker {
 }
 
 impl Linker {
-    fn new() -> std::result::Result<Self, DriverError> {
+    fn new(level: Option<u32>) -> std::result::Result<Self, DriverError> {
         let mut log = vec![0; LOG_BYTES];
         let mut options =
             vec![CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
         // A number travels in the place of a pointer.
         let mut values = vec![log.as_mut_ptr().cast(), ptr::without_provenance_mut(LOG_BYTES)];
+        if let Some(level) = level {
+            options.push(CUjit_option::CU_JIT_OPTIMIZATION_LEVEL);
+            values.push(ptr::without_provenance_mut(level as usize));
+        }
         let mut state = ptr::null_mut();
         let count = options.len() as c_uint;
         // SAFETY: a context is current; options, values and log are kept until the state is destroyed.

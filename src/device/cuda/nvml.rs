@@ -1,27 +1,40 @@
 //! What NVML adds to CUDA: other processes, clocks, throttling, the driver's version. All of it is
 //! optional: without NVML, or where it refuses, nothing is known.
 
+use std::cell::Cell;
+use std::fmt;
+use std::sync::LazyLock;
+
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
+use nvml_wrapper::bitmasks::event::EventTypes;
 use nvml_wrapper::enum_wrappers::device::{Clock, EccCounter, MemoryError};
 use nvml_wrapper::error::NvmlError;
-use nvml_wrapper::{Device, Nvml};
+use nvml_wrapper::{Device, EventSet, Nvml};
+
+use crate::device::FaultCounts;
+
+/// The library, looked for once: events that are registered live as long as it does.
+static NVML: LazyLock<Option<Nvml>> = LazyLock::new(|| Nvml::init().ok());
 
 /// A GPU or a MIG instance as NVML sees it.
 #[derive(Debug)]
 pub(super) struct Monitor {
-    nvml: Nvml,
+    nvml: &'static Nvml,
     /// NVML's form of the UUID; a device's index may differ from CUDA's.
     uuid: String,
     mig: bool,
+    xids: Option<Xids>,
 }
 
 impl Monitor {
     /// Finds the device with CUDA's `uuid`. `None` if NVML is not there, or does not know it.
     pub(super) fn open(uuid: &[u8; 16]) -> Option<Self> {
-        let nvml = Nvml::init().ok()?;
+        let nvml = NVML.as_ref()?;
         let uuid = forms(uuid).into_iter().find(|form| nvml.device_by_uuid(form.as_str()).is_ok())?;
         let mig = uuid.starts_with("MIG-");
-        Some(Self { nvml, uuid, mig })
+        let mut monitor = Self { nvml, uuid, mig, xids: None };
+        monitor.xids = monitor.of_gpu(|gpu| Xids::of(nvml, gpu));
+        Some(monitor)
     }
 
     /// Whether it is a MIG instance.
@@ -55,21 +68,62 @@ impl Monitor {
         self.of_gpu(|gpu| gpu.clock_info(Clock::SM))
     }
 
-    /// Errors of its memory since the driver was loaded, corrected or not, where error correction is on.
-    pub(super) fn ecc_errors(&self) -> Option<u64> {
+    /// Errors of its memory since the driver was loaded, corrected or not, where error correction is on; and critical
+    /// Xid errors since it was opened.
+    pub(super) fn fault_counts(&self) -> FaultCounts {
         let errors = |kind| self.of_gpu(|gpu| gpu.total_ecc_errors(kind, EccCounter::Volatile));
-        Some(errors(MemoryError::Corrected)? + errors(MemoryError::Uncorrected)?)
+        let both = errors(MemoryError::Corrected).zip(errors(MemoryError::Uncorrected));
+        FaultCounts {
+            ecc: both.map(|(corrected, uncorrected)| corrected + uncorrected),
+            xid: self.xids.as_ref().map(Xids::count),
+        }
     }
 
-    fn device(&self) -> Result<Device<'_>, NvmlError> {
+    fn device(&self) -> Result<Device<'static>, NvmlError> {
         self.nvml.device_by_uuid(self.uuid.as_str())
     }
 
     /// Asks the whole GPU: its MIG instances share the clocks and have no answer of their own.
-    fn of_gpu<T>(&self, ask: impl FnOnce(&Device<'_>) -> Result<T, NvmlError>) -> Option<T> {
+    fn of_gpu<T>(&self, ask: impl FnOnce(&Device<'static>) -> Result<T, NvmlError>) -> Option<T> {
         let device = self.device().ok()?;
         let gpu = if self.mig { device.mig_parent_device().ok()? } else { device };
         ask(&gpu).ok()
+    }
+}
+
+/// Critical Xid errors. NVML keeps no count of them: it hands them out as events, one by one.
+struct Xids {
+    events: EventSet<'static>,
+    seen: Cell<u64>,
+}
+
+impl Xids {
+    #[cfg(target_os = "linux")]
+    fn of(nvml: &'static Nvml, gpu: &Device<'static>) -> Result<Self, NvmlError> {
+        let events = nvml.create_event_set()?;
+        let events =
+            gpu.register_events(EventTypes::CRITICAL_XID_ERROR, events).map_err(|error| error.error)?;
+        Ok(Self { events, seen: Cell::new(0) })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn of(_: &'static Nvml, _: &Device<'static>) -> Result<Self, NvmlError> {
+        Err(NvmlError::NotSupported)
+    }
+
+    /// How many came since they were registered: those seen before, and those that wait to be taken.
+    fn count(&self) -> u64 {
+        while self.events.wait(0).is_ok_and(|event| event.event_type.contains(EventTypes::CRITICAL_XID_ERROR))
+        {
+            self.seen.set(self.seen.get() + 1);
+        }
+        self.seen.get()
+    }
+}
+
+impl fmt::Debug for Xids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Xids").field("seen", &self.seen).finish_non_exhaustive()
     }
 }
 

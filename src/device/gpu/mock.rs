@@ -29,7 +29,8 @@ pub enum Call {
         bytes: u64,
         word: u32,
     },
-    LoadModule(&'static str),
+    /// Optimised to that level, where one is named.
+    LoadModule(&'static str, Option<u32>),
     BeginGraph,
     /// Of how many calls.
     LaunchGraph(usize),
@@ -192,10 +193,14 @@ impl Gpu for Mock {
         Ok(())
     }
 
-    fn load_module(&self, module: &Module) -> Result<Loaded<&'static str>> {
-        self.log(Call::LoadModule(module.name), 0);
+    fn load_module(&self, module: &Module, level: Option<u32>) -> Result<Loaded<&'static str>> {
+        self.log(Call::LoadModule(module.name, level), 0);
         let identity = KernelIdentity { kernel: module.hash(), cubin: "cubin".to_owned() };
         Ok(Loaded { module: module.ptx, identity })
+    }
+
+    fn jit_levels(&self) -> &'static [u32] {
+        &[0, 3]
     }
 
     fn kernel(&self, ptx: &&'static str, entry: &str) -> Result<String> {

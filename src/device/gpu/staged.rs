@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::condition::Condition;
+use crate::condition::{CodeSetting, CompileSetting, Condition};
 use crate::device::gpu::prepared::{Bound, Owned, PreparedPlan, Start};
 use crate::device::gpu::{Gpu, GpuDevice, LaunchShape, Value, within};
-use crate::device::nvrtc::{self, CompileSetting};
+use crate::device::nvrtc;
 use crate::device::plan::{Argument, Buffer, Launch, Legal, Module, Plan, SUPPORT, Step, Workspace};
 use crate::device::{Device, Prepared, Probe, Problem, Staged};
 use crate::error::{Error, Result};
@@ -58,14 +58,17 @@ impl<'a, G: Gpu> StagedOnGpu<'a, G> {
         let owned = self.allocate(plan, outputs, condition).map_err(within(label))?;
         let moved = self.moved_inputs(condition).map_err(within(label))?;
         let module = match condition {
-            Condition::Recompiled(..) => {
+            Condition::Recompiled { .. } => {
                 nvrtc::recompiled(module, &CompileSetting::default()).map_err(within(label))?
             }
-            Condition::Compiled(setting) => nvrtc::recompiled(module, &setting).map_err(within(label))?,
+            Condition::Code(CodeSetting::Compile(setting)) => {
+                nvrtc::recompiled(module, &setting).map_err(within(label))?
+            }
             _ => module,
         };
         let loaded = match condition {
-            Condition::FreshModule => self.device.fresh_module(module),
+            Condition::FreshModule => self.device.fresh_module(module, None),
+            Condition::Code(CodeSetting::JitLevel(level)) => self.device.fresh_module(module, Some(level)),
             _ => self.device.module(module),
         };
         let loaded = loaded.map_err(within(label))?;

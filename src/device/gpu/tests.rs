@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::condition::Condition;
+use crate::condition::{CodeSetting, Condition};
 use crate::device::gpu::fixture::{
     BEYOND, DESTROYS, GREEDY, IDLES, MODULE, NOTHING, UNKNOWN, UPDATES, WRITES, device, problem,
 };
@@ -104,7 +104,7 @@ fn inputs_and_modules_go_to_the_gpu_once_and_come_off_it() {
         idles.execute(Poison::of_execution(0)).unwrap();
         let calls = mock.take_calls();
         assert_eq!(calls.iter().filter(|call| matches!(call, Call::Upload(_))).count(), 2);
-        assert_eq!(calls.iter().filter(|call| matches!(call, Call::LoadModule(_))).count(), 1);
+        assert_eq!(calls.iter().filter(|call| matches!(call, Call::LoadModule(..))).count(), 1);
         assert_eq!(writes.kernel(), idles.kernel());
         assert_eq!(writes.kernel().kernel, MODULE.hash());
         assert_eq!(mock.live_buffers(), 2 + 5 + 2);
@@ -359,7 +359,7 @@ fn a_condition_reaches_the_launch() {
         (plain.stream, plain.shape.grid, plain.shape.block),
         (Stream::Measured, [2, 3, 4], [32, 2, 1])
     );
-    assert!(!usual.iter().any(|call| matches!(call, Call::LoadModule(_))), "it is loaded already");
+    assert!(!usual.iter().any(|call| matches!(call, Call::LoadModule(..))), "it is loaded already");
 
     let calls = calls_under(Condition::Shape { blocks: 5, threads: 1024 });
     let shaped = &launches(&calls)[0];
@@ -369,7 +369,10 @@ fn a_condition_reaches_the_launch() {
     assert!(launches(&calls)[0].arguments.contains(&Value::U64(9 << 40)), "the plan is that of another GPU");
 
     let calls = calls_under(Condition::FreshModule);
-    assert_eq!(calls.iter().filter(|call| matches!(call, Call::LoadModule(_))).count(), 1);
+    assert_eq!(calls.iter().filter(|call| matches!(call, Call::LoadModule(_, None))).count(), 1);
+
+    let calls = calls_under(Condition::Code(CodeSetting::JitLevel(3)));
+    assert_eq!(calls.iter().filter(|call| matches!(call, Call::LoadModule(_, Some(3)))).count(), 1);
 
     let calls = calls_under(Condition::OtherStream);
     assert!(launches(&calls).iter().all(|launched| launched.stream == Stream::Background));

@@ -164,7 +164,7 @@ impl Gpu for SimGpu {
         self.memory.borrow_mut().fill(memory.address, memory.bytes, word).map_err(failed)
     }
 
-    fn load_module(&self, module: &Module) -> Result<Loaded<simt::Loaded>> {
+    fn load_module(&self, module: &Module, _: Option<u32>) -> Result<Loaded<simt::Loaded>> {
         let identity = KernelIdentity { kernel: module.hash(), cubin: String::new() };
         let module = read(module)?.load(&mut self.memory.borrow_mut()).map_err(failed)?;
         Ok(Loaded { module, identity })

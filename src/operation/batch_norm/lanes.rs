@@ -2,9 +2,9 @@
 //! blocks do, in vectors of whatever width the processor has.
 
 use half::f16;
-use multiversion::multiversion;
 
 use crate::operation::batch_norm::plan::Geometry;
+use crate::operation::instructions::dispatched;
 
 /// The widest tile: `channel_tree`'s of f16 with 1024 threads.
 pub const MOST_LANES: usize = 8192;
@@ -25,14 +25,16 @@ pub trait Element: Copy + Default + Send + Sync {
     fn gather(x: &[Self], walk: Walk, buffer: &mut [f32]);
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn gather_f32(x: &[f32], walk: Walk, buffer: &mut [f32]) {
-    gather(x, walk, buffer);
+dispatched! {
+    fn gather_f32(x: &'a [f32], walk: Walk, buffer: &'a mut [f32]) {
+        gather(x, walk, buffer);
+    }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn gather_f16(x: &[f16], walk: Walk, buffer: &mut [f32]) {
-    gather(x, walk, buffer);
+dispatched! {
+    fn gather_f16(x: &'a [f16], walk: Walk, buffer: &'a mut [f32]) {
+        gather(x, walk, buffer);
+    }
 }
 
 impl Element for f32 {
@@ -244,49 +246,52 @@ impl Scratch {
 /// Lanes of which a group is handled at once, so that the compiler knows how many.
 const AT_ONCE: usize = 64;
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn add(lanes: &mut [f32], tile: &[f32]) {
-    let lanes = &mut lanes[..tile.len()];
-    let (groups, rest) = lanes.as_chunks_mut::<AT_ONCE>();
-    let (elements, last) = tile.as_chunks::<AT_ONCE>();
-    for (group, elements) in groups.iter_mut().zip(elements) {
-        for (lane, value) in group.iter_mut().zip(elements) {
+dispatched! {
+    fn add(lanes: &'a mut [f32], tile: &'a [f32]) {
+        let lanes = &mut lanes[..tile.len()];
+        let (groups, rest) = lanes.as_chunks_mut::<AT_ONCE>();
+        let (elements, last) = tile.as_chunks::<AT_ONCE>();
+        for (group, elements) in groups.iter_mut().zip(elements) {
+            for (lane, value) in group.iter_mut().zip(elements) {
+                *lane += value;
+            }
+        }
+        for (lane, value) in rest.iter_mut().zip(last) {
             *lane += value;
         }
     }
-    for (lane, value) in rest.iter_mut().zip(last) {
-        *lane += value;
-    }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn add_squares(lanes: &mut [f32], tile: &[f32], mean: f32) {
-    let lanes = &mut lanes[..tile.len()];
-    let (groups, rest) = lanes.as_chunks_mut::<AT_ONCE>();
-    let (elements, last) = tile.as_chunks::<AT_ONCE>();
-    for (group, elements) in groups.iter_mut().zip(elements) {
-        for (lane, value) in group.iter_mut().zip(elements) {
+dispatched! {
+    fn add_squares(lanes: &'a mut [f32], tile: &'a [f32], mean: f32) {
+        let lanes = &mut lanes[..tile.len()];
+        let (groups, rest) = lanes.as_chunks_mut::<AT_ONCE>();
+        let (elements, last) = tile.as_chunks::<AT_ONCE>();
+        for (group, elements) in groups.iter_mut().zip(elements) {
+            for (lane, value) in group.iter_mut().zip(elements) {
+                *lane += (value - mean) * (value - mean);
+            }
+        }
+        for (lane, value) in rest.iter_mut().zip(last) {
             *lane += (value - mean) * (value - mean);
         }
     }
-    for (lane, value) in rest.iter_mut().zip(last) {
-        *lane += (value - mean) * (value - mean);
-    }
 }
 
-/// Neighbours in pairs until one is left; between two buffers, since sums written over their own
-/// summands do not vectorise.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn pairs(lanes: &mut [f32], other: &mut [f32]) -> f32 {
-    let mut width = lanes.len();
-    while width >= 4 {
-        for (sum, pair) in other.iter_mut().zip(lanes[..width].as_chunks::<2>().0) {
-            *sum = pair[0] + pair[1];
+dispatched! {
+    /// Neighbours in pairs until one is left; between two buffers, since sums written over their own
+    /// summands do not vectorise.
+    fn pairs(lanes: &'a mut [f32], other: &'a mut [f32]) -> f32 {
+        let mut width = lanes.len();
+        while width >= 4 {
+            for (sum, pair) in other.iter_mut().zip(lanes[..width].as_chunks::<2>().0) {
+                *sum = pair[0] + pair[1];
+            }
+            for (sum, pair) in lanes.iter_mut().zip(other[..width / 2].as_chunks::<2>().0) {
+                *sum = pair[0] + pair[1];
+            }
+            width /= 4;
         }
-        for (sum, pair) in lanes.iter_mut().zip(other[..width / 2].as_chunks::<2>().0) {
-            *sum = pair[0] + pair[1];
-        }
-        width /= 4;
+        if width == 2 { lanes[0] + lanes[1] } else { lanes[0] }
     }
-    if width == 2 { lanes[0] + lanes[1] } else { lanes[0] }
 }

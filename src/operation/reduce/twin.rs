@@ -2,10 +2,10 @@
 //! the atomic ones with compare-and-swap additions from the threads that rayon runs them on.
 
 use half::f16;
-use multiversion::multiversion;
 use rayon::prelude::*;
 
 use crate::operation::Target;
+use crate::operation::instructions::dispatched;
 use crate::operation::reduce::plan::{Geometry, Tiles, WIDTH_F16, WIDTH_F32};
 use crate::operation::twin::{Accumulators, canonical};
 use crate::tensor::{Data, Tensor};
@@ -137,22 +137,24 @@ fn tile<T>(row: &[T], width: u64, tiles: Tiles, index: u64) -> &[T] {
 #[repr(align(64))]
 struct Lanes<const WIDTH: usize>([f32; WIDTH]);
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn lane_tree_f32(row: &[f32], tiles: Tiles) -> f32 {
-    let mut lanes = Lanes([0f32; WIDTH_F32 as usize]);
-    for index in 0..tiles.count {
-        lanes.add(tile(row, WIDTH_F32, tiles, index), |value| value);
+dispatched! {
+    fn lane_tree_f32(row: &'a [f32], tiles: Tiles) -> f32 {
+        let mut lanes = Lanes([0f32; WIDTH_F32 as usize]);
+        for index in 0..tiles.count {
+            lanes.add(tile(row, WIDTH_F32, tiles, index), |value| value);
+        }
+        lanes.adjacent_tree(row.len())
     }
-    lanes.adjacent_tree(row.len())
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn lane_tree_f16(row: &[f16], tiles: Tiles) -> f32 {
-    let mut lanes = Lanes([0f32; WIDTH_F16 as usize]);
-    for index in 0..tiles.count {
-        lanes.add(tile(row, WIDTH_F16, tiles, index), widen);
+dispatched! {
+    fn lane_tree_f16(row: &'a [f16], tiles: Tiles) -> f32 {
+        let mut lanes = Lanes([0f32; WIDTH_F16 as usize]);
+        for index in 0..tiles.count {
+            lanes.add(tile(row, WIDTH_F16, tiles, index), widen);
+        }
+        lanes.adjacent_tree(row.len())
     }
-    lanes.adjacent_tree(row.len())
 }
 
 /// An f16 as f32, exactly, in operations that vectorise everywhere: twice as fast here as

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::suite::ladder::NewProcesses;
+use crate::suite::processes::NewProcesses;
 use crate::worker::{Inputs, Order};
 
 /// Processes that are none: they answer what the algorithm gives, but for what is planted.
@@ -19,7 +19,7 @@ struct Processes {
 }
 
 impl NewProcesses for Processes {
-    fn execute(&self, order: &Order) -> Result<Vec<Result<Vec<Tensor>>>> {
+    fn execute(&self, order: &Order, _: &dyn Fn() -> Result<()>) -> Result<Vec<Result<Vec<Tensor>>>> {
         self.started.set(self.started.get() + 1);
         let number = self.started.get();
         if let Some((after, error)) = self.dies
@@ -163,17 +163,19 @@ fn what_is_not_seen_again_is_called_a_one_off() {
 }
 
 #[test]
-fn errors_of_the_memory_stand_beside_what_was_executed_again() {
+fn faults_of_the_hardware_stand_beside_what_was_executed_again() {
     let device = Scripted {
         planted: Some(Plant::UnderOnce(Condition::Threads(3), 5)),
-        ecc_errors: Some(Cell::new(6)),
+        faults: Some(Cell::new(6)),
         ..Scripted::default()
     };
     let rows = run_with(&device, &ladder(Processes::default()), &[]);
     let note = &row(&rows, "fixed_tree", Perturbation::Launch).note;
     let (_, told) = note.split_once("one-off: not seen again in 3 re-runs, ECC errors: ").expect(note);
     let counts: Vec<u64> = told.split([' ', ';']).filter_map(|word| word.parse().ok()).collect();
-    assert!(counts.len() == 2 && counts[0] < counts[1], "{note}");
+    assert_eq!(counts.len(), 4, "{note}");
+    assert!(counts[0] < counts[1] && told.contains("Xid errors: "), "{note}");
+    assert_eq!([counts[2], counts[3]], [2 * counts[0], 2 * counts[1]]);
 }
 
 #[test]
@@ -245,7 +247,10 @@ fn what_is_not_executed_has_all_its_rows_and_is_not_planned_again() {
             let ids: HashSet<_> = rows.iter().map(|row| &row.row_id).collect();
             assert_eq!(ids.len(), rows.len());
             let ways = Way::all(&workloads[0], &[]);
-            let compiled: usize = ways.iter().map(|way| compile::settings(way).len()).sum();
+            let compiled: usize = ways
+                .iter()
+                .map(|way| code::settings(device, &options.perturbations, &workloads[0], way).len())
+                .sum();
             assert_eq!(rows.len(), ways.len() * (2 + loads) + gaps + compiled);
             assert!(compiled > 0);
             assert_eq!(planned(&rows).size().0, 0);

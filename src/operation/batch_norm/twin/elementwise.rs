@@ -2,12 +2,12 @@
 //! rounded.
 
 use half::f16;
-use multiversion::multiversion;
 use rayon::prelude::*;
 
 use crate::operation::batch_norm::lanes::Element;
 use crate::operation::batch_norm::plan::Geometry;
 use crate::operation::batch_norm::twin::values;
+use crate::operation::instructions::dispatched;
 use crate::operation::twin::canonical;
 use crate::tensor::{Data, Tensor};
 
@@ -63,7 +63,7 @@ fn all<T: Sync, R: Send>(
     plane: usize,
     x: &[T],
     to: &mut [R],
-    run: impl Fn(Run, &[T], &mut [R]) + Sync,
+    run: impl for<'r> Fn(Run<'r>, &'r [T], &'r mut [R]) + Sync,
 ) {
     let tasks = x.par_chunks(TASK).zip(to.par_chunks_mut(TASK));
     tasks.enumerate().for_each(|(index, (x, to))| run(Run { parameters, plane, first: index * TASK }, x, to));
@@ -71,19 +71,22 @@ fn all<T: Sync, R: Send>(
 
 // One function per pair of types, which a profile tells apart.
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn f32_to_f32(of: Run, x: &[f32], to: &mut [f32]) {
-    run(of, x, to);
+dispatched! {
+    fn f32_to_f32(of: Run<'a>, x: &'a [f32], to: &'a mut [f32]) {
+        run(of, x, to);
+    }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn f16_to_f16(of: Run, x: &[f16], to: &mut [f16]) {
-    run(of, x, to);
+dispatched! {
+    fn f16_to_f16(of: Run<'a>, x: &'a [f16], to: &'a mut [f16]) {
+        run(of, x, to);
+    }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn f16_to_f32(of: Run, x: &[f16], to: &mut [f32]) {
-    run(of, x, to);
+dispatched! {
+    fn f16_to_f32(of: Run<'a>, x: &'a [f16], to: &'a mut [f32]) {
+        run(of, x, to);
+    }
 }
 
 #[inline(always)]

@@ -9,8 +9,10 @@
 
 use std::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+
+use crate::operation::instructions;
 
 /// Rows of a tile: with [`COLUMNS`], 24 of the 32 registers of AVX-512 hold sums.
 pub const ROWS: usize = 12;
@@ -59,13 +61,12 @@ pub fn pack(matrix: &[f32], lines: usize, k: usize, along_k: bool, width: usize)
 ///
 /// `a` and `b` hold whole panels of `k` steps each; the tiles of one panel of B lie one after the other.
 pub fn add(a: &[f32], b: &[f32], k: usize, steps: Range<usize>, fused: bool, tiles: &mut [f32]) {
-    let arch = Arch::new();
     for start in steps.clone().step_by(STEPS) {
         let steps = start..steps.end.min(start + STEPS);
         if fused {
-            arch.dispatch(Piece::<true> { a, b, k, steps, tiles });
+            instructions::dispatch(Piece::<true> { a, b, k, steps, tiles });
         } else {
-            arch.dispatch(Piece::<false> { a, b, k, steps, tiles });
+            instructions::dispatch(Piece::<false> { a, b, k, steps, tiles });
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Compile settings: an algorithm's kernels compiled again under options that change arithmetic, against the same
-//! algorithm as it ships. No claim covers such options, so each is a gap: which changes bits, and how far.
-//! `contractible` with contraction, compiled without, is the control: its bits must change.
+//! Settings of the code: an algorithm compiled under other options, optimised otherwise, or executed with other
+//! instructions, against the same algorithm as it ships. Claims do not cover options that change arithmetic, so each
+//! setting is a gap: which changes bits, and how far. `contractible` with contraction, compiled without, is the
+//! control: its bits must change.
 
-use crate::condition::Condition;
-use crate::device::nvrtc::CompileSetting;
+use crate::condition::{CodeSetting, Condition};
 use crate::device::{Device, Staged};
 use crate::divergence::divergence;
 use crate::error::Result;
@@ -17,26 +17,29 @@ use crate::suite::row;
 use crate::suite::way::Way;
 use crate::workload::Workload;
 
-/// The settings to try of a way: all but those that it has already.
-pub fn settings(way: &Way) -> Vec<CompileSetting> {
-    let mut settings = CompileSetting::all();
-    settings.retain(|setting| way.is_own() && setting.to_string() != way.algorithm.setting);
+/// The settings to try of a way beside `perturbations`: all but those that it has already. Of what changes its bits
+/// by itself none, unless its schedule can be replayed: one execution would show the schedule, not the setting.
+pub fn settings(
+    device: &dyn Device,
+    perturbations: &[Perturbation],
+    workload: &Workload,
+    way: &Way,
+) -> Vec<CodeSetting> {
+    let keeps = way.claims(Perturbation::Repeat, "") || device.simulation().is_some();
+    if !way.is_own() || !keeps {
+        return Vec::new();
+    }
+    let beside = |perturbation: &Perturbation| device.code_settings(*perturbation, workload, way.algorithm);
+    let mut settings: Vec<_> = perturbations.iter().flat_map(beside).collect();
+    settings.retain(|setting| setting.to_string() != way.algorithm.setting);
     settings
 }
 
-/// Whether compile settings are tried: beside compiling again, where there is something to compile with.
-pub fn are_tried(device: &dyn Device, perturbations: &[Perturbation]) -> bool {
-    let again = Perturbation::ReloadRecompile;
-    perturbations.contains(&again)
-        && device.perturbations().contains(&again)
-        && device.reason_to_skip(again).is_none()
-}
-
 /// A setting's row with its key and nothing observed.
-pub fn blank(device: &str, workload: &Workload, way: &Way, setting: &CompileSetting) -> Measurement {
+pub fn blank(device: &str, workload: &Workload, way: &Way, setting: &CodeSetting) -> Measurement {
     // What the way was made with tells it from others of its name.
     let own = if way.setting.is_empty() { String::new() } else { format!("[{}]", way.setting) };
-    let told = format!("against={}{own};{setting};gap=compile", way.name);
+    let told = format!("against={}{own};{setting};gap={}", way.name, setting.kind());
     Measurement {
         setting: workload.setting.and(&told),
         guarantee: Guarantee::NotGuaranteed,
@@ -45,11 +48,11 @@ pub fn blank(device: &str, workload: &Workload, way: &Way, setting: &CompileSett
     }
 }
 
-/// Compiles and executes under `setting`, and fills `row` with how the output that differs most stands to the
+/// Executes under `setting`, and fills `row` with how the output that differs most stands to the
 /// usual one. What the compiler or the device refuses becomes its reason.
 pub fn measure(
     staged: &dyn Staged,
-    setting: CompileSetting,
+    setting: CodeSetting,
     participant: &mut Participant,
     row: &mut Measurement,
 ) {
@@ -57,10 +60,10 @@ pub fn measure(
         Ok(usual) => usual,
         Err(reason) => return row.remark(&reason),
     };
-    let compiled: Result<_> = staged
-        .prepare_under(participant.way.algorithm, Condition::Compiled(setting))
+    let executed: Result<_> = staged
+        .prepare_under(participant.way.algorithm, Condition::Code(setting))
         .and_then(|mut prepared| Ok(observe::execute(&mut *prepared, 0)?.to_vec()));
-    match compiled {
+    match executed {
         Ok(outputs) => {
             let found = usual.iter().zip(&outputs).map(|(usual, ours)| divergence(usual, ours));
             // The first of equals: outputs stand in the order of their importance.

@@ -46,7 +46,7 @@ impl CompileSetting {
     }
 
     /// The compiler's options: `own`, less those that this setting says otherwise, and its own behind them.
-    pub(super) fn options<'a>(&self, own: impl Iterator<Item = &'a str>) -> Vec<String> {
+    pub fn options<'a>(&self, own: impl Iterator<Item = &'a str>) -> Vec<String> {
         // NVRTC 12 refuses an option that is given twice, NVRTC 13 warns.
         let replaced = |option: &&str| {
             let key = option.trim_start_matches('-').split('=').next();
