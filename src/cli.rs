@@ -38,6 +38,9 @@ pub enum Verb {
     /// Put the table of a results folder between the markers of a Markdown file
     #[command(hide = true)]
     Splice(SpliceFlags),
+    /// Make the file of golden digests of rows of several devices
+    #[command(hide = true)]
+    Golden(GoldenFlags),
     /// Execute once what a run that started this process wrote into a folder
     #[command(hide = true)]
     Worker(WorkerFlags),
@@ -69,6 +72,10 @@ pub struct RunFlags {
     /// FILE.safetensors:TENSOR
     #[arg(long, value_name = "FILE[:TENSOR]", conflicts_with = "workloads")]
     pub weights: Option<String>,
+    /// Only whether this device gives the bits that all must give: every algorithm that claims them, on small inputs,
+    /// against digests that the program carries
+    #[arg(long, conflicts_with_all = ["workloads", "weights", "seed", "peer", "max_p"])]
+    pub golden: bool,
     /// Executions per row, the first included [default: 32, or 300 in profile full]
     #[arg(long, value_name = "N")]
     pub executions: Option<u64>,
@@ -188,6 +195,16 @@ pub struct SpliceFlags {
     /// Change nothing; exit with 1 if the table is not that of the rows
     #[arg(long)]
     pub check: bool,
+}
+
+/// Flags of `golden`.
+#[derive(Debug, Clone, Args)]
+pub struct GoldenFlags {
+    /// The file to write
+    pub file: PathBuf,
+    /// Results folders of `run --golden`; the first device is the one that makes the digests
+    #[arg(required = true)]
+    pub results: Vec<PathBuf>,
 }
 
 /// Flags of `worker`.

@@ -2,6 +2,7 @@
 
 mod compare;
 mod env;
+mod golden;
 mod list;
 pub mod run;
 mod splice;
@@ -44,6 +45,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Verb::Compare(flags) => compare::compare(&flags),
         Verb::Verify(flags) => verify::verify(&flags),
         Verb::Splice(flags) => splice::splice(&flags),
+        Verb::Golden(flags) => golden::golden(&flags),
         Verb::Worker(flags) => worker::worker(&flags),
     })
 }

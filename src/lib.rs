@@ -20,6 +20,7 @@
 //! | [`simt`] | the simulated GPU: the shipped PTX on the CPU |
 //! | [`digest`], [`divergence`], [`statistics`], [`timing`] | the metrics |
 //! | [`measurement`], [`results`], [`environment`] | rows and the folder they are kept in |
+//! | [`golden`] | the bits that every device must give |
 //! | [`report`] | pure functions from rows to text |
 //! | [`cli`], [`command`] | the command line: one verb, one file |
 
@@ -32,6 +33,7 @@ pub mod digest;
 pub mod divergence;
 pub mod environment;
 pub mod error;
+pub mod golden;
 pub mod guarantee;
 pub mod input;
 pub mod measurement;

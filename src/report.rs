@@ -5,6 +5,7 @@
 //! result is written into this code: words and numbers come from the rows and the table of operations.
 
 pub mod compare;
+pub mod golden;
 pub mod markdown;
 pub mod model;
 pub mod terminal;
@@ -25,4 +26,4 @@ mod words;
 mod wrap;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

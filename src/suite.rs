@@ -29,6 +29,7 @@ use regex::Regex;
 
 use crate::device::{Device, Prepared, Staged, Strength};
 use crate::error::{Error, Result};
+use crate::guarantee::Guarantee;
 use crate::measurement::Measurement;
 use crate::operation::{Algorithm, Gap, Work};
 use crate::perturbation::Perturbation;
@@ -68,6 +69,8 @@ pub struct Options {
     pub timing: Option<Budget>,
     /// Only rows whose `operation/algorithm workload` matches.
     pub filter: Option<Regex>,
+    /// Only ways that claim at least this.
+    pub least: Guarantee,
     /// A remark on every row, for instance `shared`.
     pub remark: Option<String>,
     /// Others whose ways are measured too.
@@ -93,7 +96,7 @@ impl Options {
     /// The ways of a workload that are to be measured.
     fn ways(&self, workload: &Workload) -> Vec<Way<'_>> {
         let mut ways = Way::all(workload, &self.peers);
-        ways.retain(|way| self.wants(workload, way.name));
+        ways.retain(|way| way.guarantee >= self.least && self.wants(workload, way.name));
         ways
     }
 }

@@ -150,6 +150,14 @@ pub fn built_in() -> Result<Vec<Workload>> {
     Ok(all)
 }
 
+/// The workloads of the golden digests.
+///
+/// # Errors
+/// Never for a released program: a test parses them.
+pub fn golden() -> Result<Vec<Workload>> {
+    parse(include_str!("../benches/workloads/golden.toml"), "benches/workloads/golden.toml")
+}
+
 /// Reads a user's workload file.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Reports on made-up rows, as snapshots to be read by eye.
 
 mod ladder;
-pub(super) mod rows;
+pub(crate) mod rows;
 
 use crate::guarantee::Guarantee;
 use crate::input::Distribution;

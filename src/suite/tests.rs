@@ -305,6 +305,7 @@ fn options() -> Options {
         executions: 8,
         timing: Some(Budget { cap: Duration::ZERO, precision: 0.01 }),
         filter: None,
+        least: Guarantee::NotGuaranteed,
         remark: None,
         peers: Vec::new(),
         processes: None,

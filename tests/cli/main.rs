@@ -10,6 +10,7 @@
 
 mod compare;
 mod formats;
+mod golden;
 mod interruptions;
 mod ladder;
 mod machine;
