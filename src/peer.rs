@@ -26,6 +26,8 @@ use crate::tensor::Tensor;
 pub enum PeerName {
     /// numpy, on the CPU.
     Numpy,
+    /// PyTorch, on the CPU, under one setting after the other.
+    Torch,
 }
 
 impl PeerName {
@@ -33,21 +35,48 @@ impl PeerName {
     pub fn engine(self) -> &'static str {
         match self {
             Self::Numpy => "numpy",
+            Self::Torch => "torch",
+        }
+    }
+
+    /// The settings under which it is measured, each in a process of its own: on `threads` threads, which every
+    /// other setting departs from in one thing.
+    fn settings(self, threads: usize) -> Vec<PeerSetting> {
+        let usual = PeerSetting { threads, deterministic: None };
+        match self {
+            Self::Numpy => vec![usual],
+            Self::Torch => {
+                let plain = PeerSetting { deterministic: Some(false), ..usual };
+                let mut settings = vec![plain, PeerSetting { deterministic: Some(true), ..usual }];
+                if threads > 1 {
+                    settings.push(PeerSetting { threads: 1, ..plain });
+                }
+                settings
+            }
         }
     }
 
     fn program(self) -> &'static str {
         match self {
             Self::Numpy => include_str!("../scripts/peers/numpy_peer.py"),
+            Self::Torch => include_str!("../scripts/peers/torch_peer.py"),
         }
     }
+}
+
+/// What is set for a peer before it computes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct PeerSetting {
+    threads: usize,
+    /// PyTorch's `use_deterministic_algorithms`; `None` for peers that have no such thing.
+    deterministic: Option<bool>,
 }
 
 /// A peer that was started.
 pub struct Peer {
     name: PeerName,
     version: String,
-    threads: usize,
+    setting: PeerSetting,
     process: RefCell<Process>,
     next_id: Cell<u64>,
     /// Where arrays are exchanged; deleted with the peer.
@@ -73,30 +102,35 @@ struct Answer {
 }
 
 impl Peer {
-    /// Starts a peer with `python`, on at most `threads` threads.
+    /// Starts a peer with `python`, on at most `threads` threads: a process for each of its settings.
     ///
     /// # Errors
     /// If there is no such Python, or it lacks what the peer needs.
-    pub fn start(name: PeerName, python: &Path, threads: usize) -> Result<Self> {
-        Self::start_program(name, name.program(), python, threads)
+    pub fn start(name: PeerName, python: &Path, threads: usize) -> Result<Vec<Self>> {
+        let settings = name.settings(threads).into_iter();
+        settings.map(|setting| Self::start_program(name, name.program(), python, setting)).collect()
     }
 
-    fn start_program(name: PeerName, program: &str, python: &Path, threads: usize) -> Result<Self> {
+    fn start_program(name: PeerName, program: &str, python: &Path, setting: PeerSetting) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("samebits-peer-")
             .tempdir()
             .map_err(Error::file(std::env::temp_dir(), "cannot make a folder for the peer's arrays"))?;
-        let process = Process::start(name, program, python, threads, folder.path())?;
+        let process = Process::start(name, program, python, setting.threads, folder.path())?;
         let peer = Self {
             name,
             version: String::new(),
-            threads,
+            setting,
             process: RefCell::new(process),
             next_id: Cell::new(0),
             folder,
         };
         // What is missing is the user's to mend, so not a row's error.
-        let hello = peer.ask(&json!({"do": "hello"})).map_err(|error| Error::input(error.to_string()))?;
+        let mut hello = json!({"do": "hello", "threads": setting.threads});
+        if let Some(deterministic) = setting.deterministic {
+            hello["deterministic"] = json!(deterministic);
+        }
+        let hello = peer.ask(&hello).map_err(|error| Error::input(error.to_string()))?;
         Ok(Self { version: hello.version, ..peer })
     }
 
@@ -107,7 +141,11 @@ impl Peer {
 
     /// What is set for a way of this peer, as rows write it.
     pub fn setting(&self, way: &PeerWay) -> String {
-        format!("threads={}", if way.threaded { self.threads } else { 1 })
+        let threads = if way.threaded { self.setting.threads } else { 1 };
+        match self.setting.deterministic {
+            Some(deterministic) => format!("deterministic={};threads={threads}", u8::from(deterministic)),
+            None => format!("threads={threads}"),
+        }
     }
 
     /// Makes a way ready to be executed on a problem's inputs; its outputs are `specs`.
@@ -179,6 +217,8 @@ impl Process {
         // Between calls OpenBLAS's threads spin for 2^26 cycles, which would be taken from whoever is timed
         // next; 2^16 still cover the time from one of its calls to the next.
         command.env("OPENBLAS_THREAD_TIMEOUT", "16");
+        // The same of GNU's OpenMP, which PyTorch brings: some ten microseconds.
+        command.env("GOMP_SPINCOUNT", "10000");
         let mut child = command.spawn().map_err(|error| {
             let problem = match error.kind() {
                 ErrorKind::NotFound => "is not there".to_owned(),

@@ -28,7 +28,12 @@ for line in sys.stdin:
 "#;
 
 fn start(program: &str) -> Result<Peer> {
-    Peer::start_program(PeerName::Numpy, program, Path::new("python3"), 3)
+    Peer::start_program(
+        PeerName::Numpy,
+        program,
+        Path::new("python3"),
+        PeerSetting { threads: 3, deterministic: None },
+    )
 }
 
 fn way() -> &'static PeerWay {
@@ -59,6 +64,28 @@ fn arrays_go_over_and_come_back_and_times_are_its_own() {
     assert_eq!(left.len(), 2, "the output and stderr; the input is gone: {left:?}");
     drop(prepared);
     assert_eq!(std::fs::read_dir(peer.folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn each_setting_of_pytorch_is_told_to_a_process_of_its_own() {
+    let echo = "import json\nprint(json.dumps({'version': input()}), flush=True)\ninput()";
+    let told = |setting| {
+        let peer = Peer::start_program(PeerName::Torch, echo, Path::new("python3"), setting).unwrap();
+        let torch = Reduce.peers().iter().find(|way| way.engine == "torch").unwrap();
+        (serde_json::from_str::<serde_json::Value>(&peer.version).unwrap(), peer.setting(torch))
+    };
+    let all: Vec<_> = PeerName::Torch.settings(2).into_iter().map(told).collect();
+    let asked = |threads: u64, deterministic: bool| json!({"do": "hello", "threads": threads, "deterministic": deterministic});
+    assert_eq!(
+        all,
+        [
+            (asked(2, false), "deterministic=0;threads=2".to_owned()),
+            (asked(2, true), "deterministic=1;threads=2".to_owned()),
+            (asked(1, false), "deterministic=0;threads=1".to_owned()),
+        ]
+    );
+    assert_eq!(PeerName::Torch.settings(1).len(), 2);
+    assert_eq!(PeerName::Numpy.settings(8), [PeerSetting { threads: 8, deterministic: None }]);
 }
 
 /// One line that says what is wrong.

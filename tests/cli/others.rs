@@ -1,5 +1,7 @@
 //! What others made: tensors of a user's model, and a peer's Python.
 
+use std::os::unix::fs::PermissionsExt;
+
 use samebits::input::Distribution;
 
 use crate::place::{Place, SMALL};
@@ -61,6 +63,14 @@ fn a_peer_that_cannot_be_started_is_refused_before_anything_is_measured() {
         &format!("run {SMALL} --peer numpy --python echo"),
         &["the peer numpy answered", "no answer"],
     );
+    // A Python of its own, which sees nothing that is installed.
+    place.write("bare", "#!/bin/sh\nexec python3 -S -I \"$@\"\n");
+    std::fs::set_permissions(place.path("bare"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    place.refuses(
+        &format!("run {SMALL} --peer torch --python ./bare"),
+        &["has no torch", "pip install torch"],
+    );
+    std::fs::remove_file(place.path("bare")).unwrap();
     let alone = place.run(&format!("run {SMALL} --python python3"));
     assert!(alone.code == 2 && alone.stderr.contains("--peer"), "{alone:?}");
     let unknown = place.run(&format!("run {SMALL} --peer jax"));

@@ -98,7 +98,7 @@ pub(super) fn peers(flags: &RunFlags, devices: &[Box<dyn Device>]) -> Result<Vec
     let on_cpu = |device: &dyn Device| device.facts().threads.filter(|_| device.simulation().is_none());
     let threads: Option<Vec<u32>> = devices.iter().map(|device| on_cpu(&**device)).collect();
     match threads.as_deref() {
-        Some(&[threads]) => Ok(vec![Peer::start(name, &flags.python, threads as usize)?]),
+        Some(&[threads]) => Peer::start(name, &flags.python, threads as usize),
         _ => Err(Error::input(format!(
             "--peer {} computes on the CPU: give --device cpu with it",
             name.engine()

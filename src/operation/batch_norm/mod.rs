@@ -90,8 +90,9 @@ static ANY_ORDER: Algorithm = Algorithm {
     depth: plan::any_order_depth,
 };
 
-/// The formula as numpy's users write it, a line of array operations per step.
-static PEERS: [PeerWay; 2] = [
+/// The formula as numpy's users write it, a line of array operations per step; and PyTorch's own, of f32, since it
+/// hands over no f32 store beside a narrower one.
+static PEERS: [PeerWay; 4] = [
     PeerWay {
         engine: "numpy",
         name: "formula_train",
@@ -105,6 +106,20 @@ static PEERS: [PeerWay; 2] = [
         threaded: false,
         like: &ALGORITHMS[3],
         dtypes: &Dtype::ALL,
+    },
+    PeerWay {
+        engine: "torch",
+        name: "batch_norm_train",
+        threaded: true,
+        like: &ANY_ORDER,
+        dtypes: &[Dtype::F32],
+    },
+    PeerWay {
+        engine: "torch",
+        name: "batch_norm_eval",
+        threaded: true,
+        like: &ALGORITHMS[3],
+        dtypes: &[Dtype::F32],
     },
 ];
 

@@ -88,16 +88,20 @@ pub static ALGORITHMS: [Algorithm; 5] = [
     },
 ];
 
-/// numpy's `a @ b`: sgemm of the BLAS that it was built with.
-static PEERS: [PeerWay; 1] = [PeerWay {
-    engine: "numpy",
-    name: "matmul",
-    threaded: true,
-    // Two roundings per step: its bound holds in any order, fused or not.
-    like: &ALGORITHMS[3],
-    // Of f16, numpy rounds every step to f16, and has no f32 sum.
-    dtypes: &[Dtype::F32],
-}];
+/// numpy's `a @ b` and PyTorch's `matmul`: sgemm of the libraries that they were built with.
+static PEERS: [PeerWay; 2] = [
+    PeerWay {
+        engine: "numpy",
+        name: "matmul",
+        threaded: true,
+        // Two roundings per step: its bound holds in any order, fused or not.
+        like: &ALGORITHMS[3],
+        // Of f16, numpy rounds every step to f16, and has no f32 sum.
+        dtypes: &[Dtype::F32],
+    },
+    // Of f16 it hands over no f32 sum either.
+    PeerWay { engine: "torch", name: "matmul", threaded: true, like: &ALGORITHMS[3], dtypes: &[Dtype::F32] },
+];
 
 /// Tokens that a user's own weights are multiplied with: few enough for any device.
 const TOKENS: u64 = 16;

@@ -83,15 +83,18 @@ pub static ALGORITHMS: [Algorithm; 5] = [
     },
 ];
 
-/// numpy's pairwise sum, in f32.
-static PEERS: [PeerWay; 1] = [PeerWay {
-    engine: "numpy",
-    name: "sum",
-    threaded: false,
-    // One chain through all elements: the longest there is.
-    like: &ALGORITHMS[4],
-    dtypes: &Dtype::ALL,
-}];
+/// numpy's pairwise sum and PyTorch's `sum`, in f32.
+static PEERS: [PeerWay; 2] = [
+    PeerWay {
+        engine: "numpy",
+        name: "sum",
+        threaded: false,
+        // One chain through all elements: the longest there is.
+        like: &ALGORITHMS[4],
+        dtypes: &Dtype::ALL,
+    },
+    PeerWay { engine: "torch", name: "sum", threaded: true, like: &ALGORITHMS[4], dtypes: &Dtype::ALL },
+];
 
 /// The operation `reduce`.
 #[derive(Debug)]
