@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::device::sim::DEFAULT_MOST_INSTRUCTIONS;
+use crate::diff::threshold::FailOn;
 use crate::peer::PeerName;
 use crate::workload::Profile;
 
@@ -32,6 +33,8 @@ pub enum Verb {
     Run(Box<RunFlags>),
     /// Put rows of several devices side by side: who gave the same bits, at what cost
     Compare(CompareFlags),
+    /// What changed between two checkpoints, and the likely cause
+    Diff(DiffFlags),
     /// Every algorithm on ordinary and odd shapes against its twin and the reference
     #[command(hide = true)]
     Verify(VerifyFlags),
@@ -163,6 +166,30 @@ pub enum Layout {
     Md,
     /// A line per workload, algorithm and device.
     Csv,
+}
+
+/// Flags of `diff`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Exit codes: 0 the same, or nothing beyond --fail-on; 1 different; 2 wrong usage or input. Files that others shorten while they are being read end the program."
+)]
+pub struct DiffFlags {
+    /// What to compare with: a .safetensors file, an index of shards (.safetensors.index.json), or a folder of them
+    pub before: PathBuf,
+    /// What to compare: the same kinds
+    pub after: PathBuf,
+    /// Show equal tensors too, and every line of a long list
+    #[arg(long)]
+    pub all: bool,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// What makes the exit code 1: bits, ulp=N, v_ermv=X, missing or never; several are separated by commas
+    #[arg(long, value_name = "LIMIT", value_delimiter = ',', default_value = "bits")]
+    pub fail_on: Vec<FailOn>,
+    /// No progress on stderr
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 /// Flags of `verify`.

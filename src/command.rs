@@ -1,6 +1,7 @@
 //! The verbs: one verb, one file. Results go to stdout, everything else to stderr.
 
 mod compare;
+mod diff;
 mod env;
 mod golden;
 mod list;
@@ -43,6 +44,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Verb::Env => env::env(),
         Verb::Run(flags) => run::run(&flags),
         Verb::Compare(flags) => compare::compare(&flags),
+        Verb::Diff(flags) => diff::diff(&flags),
         Verb::Verify(flags) => verify::verify(&flags),
         Verb::Splice(flags) => splice::splice(&flags),
         Verb::Golden(flags) => golden::golden(&flags),

@@ -19,16 +19,20 @@
 //! | [`suite`] | executing, comparing, timing: from workloads to rows |
 //! | [`simt`] | the simulated GPU: the shipped PTX on the CPU |
 //! | [`digest`], [`divergence`], [`statistics`], [`timing`] | the metrics |
+//! | [`checkpoint`], [`diff`] | named tensors of mapped files; what changed between two, and the likely cause |
 //! | [`measurement`], [`results`], [`environment`] | rows and the folder they are kept in |
 //! | [`golden`] | the bits that every device must give |
 //! | [`report`] | pure functions from rows to text |
 //! | [`cli`], [`command`] | the command line: one verb, one file |
 
 pub mod batch;
+pub mod checkpoint;
 pub mod cli;
 pub mod command;
 pub mod condition;
 pub mod device;
+
+pub mod diff;
 pub mod digest;
 pub mod divergence;
 pub mod environment;

@@ -5,6 +5,7 @@
 //! result is written into this code: words and numbers come from the rows and the table of operations.
 
 pub mod compare;
+pub mod diff;
 pub mod golden;
 pub mod markdown;
 pub mod model;
@@ -22,8 +23,8 @@ mod legend;
 mod page;
 mod skipped;
 mod uncovered;
-mod words;
-mod wrap;
+pub(crate) mod words;
+pub(crate) mod wrap;
 
 #[cfg(test)]
 pub(crate) mod tests;
