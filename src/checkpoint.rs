@@ -161,3 +161,8 @@ pub(crate) fn shown(name: &str) -> String {
 fn on_one_line(error: &serde_json::Error) -> String {
     truncated(&visible(&error.to_string()), 240)
 }
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

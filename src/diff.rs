@@ -212,3 +212,6 @@ fn sort(tensors: &mut [TensorDiff]) {
             .then_with(|| a.name.cmp(&b.name))
     });
 }
+
+#[cfg(test)]
+mod tests;
