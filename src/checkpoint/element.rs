@@ -68,6 +68,16 @@ impl Float {
         }
     }
 
+    /// The smallest positive normal number.
+    pub fn min_normal(self) -> f64 {
+        match self {
+            Self::E4m3 => 2f64.powi(-6),
+            Self::E5m2 | Self::F16 => 2f64.powi(-14),
+            Self::Bf16 | Self::F32 => f64::from(f32::MIN_POSITIVE),
+            Self::F64 => f64::MIN_POSITIVE,
+        }
+    }
+
     /// The type of the file that holds it.
     pub fn element(self) -> Element {
         match self {

@@ -66,7 +66,7 @@ impl Scratch {
                 let pairs = a.1.iter().zip(b.1);
                 distances.iter_mut().zip(pairs).for_each(|(distance, (a, b))| *distance = u32::from(a != b));
                 let differing = distances.iter().map(|distance| u64::from(*distance)).sum();
-                (Distances::Narrow(distances), Summary { differing, max: Some(1), relative: 0.0, counted: 0 })
+                (Distances::Narrow(distances), Summary { differing, max: Some(1), ..Summary::default() })
             }
         }
     }

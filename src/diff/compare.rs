@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::checkpoint::View;
 use crate::diff::block::Scratch;
 use crate::diff::common::Common;
-use crate::diff::model::Distance;
+use crate::diff::model::{Distance, Facts};
 use crate::diff::special::{self, Special};
 use crate::diff::widen;
 use crate::divergence::accumulate::{Accumulator, percentile, places};
@@ -54,6 +54,8 @@ struct Tally {
     sum: Accumulator,
     before: Special,
     after: Special,
+    /// Sums over the bits of blocks that differ, of either side.
+    bits: [u32; 2],
 }
 
 impl Tally {
@@ -61,6 +63,9 @@ impl Tally {
         self.sum.append(&later.sum);
         self.before.append(later.before);
         self.after.append(later.after);
+        for (sum, bits) in self.bits.iter_mut().zip(later.bits) {
+            *sum = sum.wrapping_add(bits);
+        }
     }
 }
 
@@ -105,6 +110,10 @@ impl<'a> Pair<'a> {
                 if self.common != Common::Bytes {
                     tally.after.append(special::count(of_b, b));
                 }
+                let size = widen::size(of_a);
+                for (sum, bytes) in tally.bits.iter_mut().zip([a, b]) {
+                    *sum = sum.wrapping_add(special::sum_of_bits(size, bytes));
+                }
                 let (distances, summary) = scratch.compare(self.common, (of_a, a), (of_b, b));
                 tally.sum.add(distances, &summary);
             }
@@ -125,6 +134,9 @@ impl<'a> Pair<'a> {
             v_c: if sum.elements == 0 { 0.0 } else { sum.differing as f64 / sum.elements as f64 },
             v_ermv: if self.common == Common::Bytes { None } else { sum.v_ermv() },
             v_ermv_excluded: sum.v_ermv_excluded(),
+            max_difference: measured
+                .and(Some(sum.max_difference))
+                .filter(|difference| difference.is_finite()),
             max_ulp: measured,
             p99_ulp: p99,
             first_difference: sum.first,
@@ -133,6 +145,12 @@ impl<'a> Pair<'a> {
             nan_after: tally.after.nan,
             infinite_before: tally.before.infinite,
             infinite_after: tally.after.infinite,
+            facts: Facts {
+                max_magnitude: sum.max_magnitude,
+                may_be_permuted: self.before.element == self.after.element
+                    && sum.differing > 0
+                    && tally.bits[0] == tally.bits[1],
+            },
         }
     }
 

@@ -136,6 +136,8 @@ pub struct Distance {
     pub v_ermv: Option<f64>,
     /// Elements that `v_ermv` leaves out.
     pub v_ermv_excluded: u64,
+    /// The largest |A−B|; null without a finite one.
+    pub max_difference: Option<f64>,
     /// The largest distance in units in the last place of that type, or of integers the largest absolute
     /// difference; null where a NaN meets another value, or for `bytes`.
     pub max_ulp: Option<u64>,
@@ -153,4 +155,16 @@ pub struct Distance {
     pub infinite_before: u64,
     /// Infinities in AFTER.
     pub infinite_after: u64,
+    /// What causes are looked for with.
+    #[serde(skip)]
+    pub facts: Facts,
+}
+
+/// What the comparison saw on its way, for rules that would have to read everything again.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Facts {
+    /// The largest |A| near elements that differ.
+    pub max_magnitude: f64,
+    /// Whether both hold the same elements in some order, as far as sums over their bits can tell.
+    pub may_be_permuted: bool,
 }

@@ -58,6 +58,10 @@ pub struct Accumulator {
     pub differing: u64,
     /// The index of the first of them.
     pub first: Option<u64>,
+    /// The largest |A−B|; infinite where one of them is.
+    pub max_difference: f64,
+    /// The largest |A| among blocks that differ.
+    pub max_magnitude: f64,
     relative: f64,
     counted: u64,
     /// The largest distance; `None` if a NaN differs.
@@ -73,6 +77,8 @@ impl Default for Accumulator {
             elements: 0,
             differing: 0,
             first: None,
+            max_difference: 0.0,
+            max_magnitude: 0.0,
             relative: 0.0,
             counted: 0,
             max: Some(0),
@@ -86,6 +92,8 @@ impl Accumulator {
     pub fn add(&mut self, distances: Distances, summary: &Summary) {
         self.relative += summary.relative;
         self.counted += summary.counted;
+        self.max_difference = self.max_difference.max(summary.max_difference);
+        self.max_magnitude = self.max_magnitude.max(summary.max_magnitude);
         if summary.differing > 0 {
             if self.first.is_none() {
                 let index = (0..distances.len()).find(|&index| distances.differs(index));
@@ -116,6 +124,8 @@ impl Accumulator {
         self.differing += later.differing;
         self.relative += later.relative;
         self.counted += later.counted;
+        self.max_difference = self.max_difference.max(later.max_difference);
+        self.max_magnitude = self.max_magnitude.max(later.max_magnitude);
         self.max = self.max.zip(later.max).map(|(a, b)| a.max(b));
         for (sum, count) in self.at_least.iter_mut().zip(&later.at_least) {
             *sum += count;

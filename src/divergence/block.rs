@@ -10,7 +10,7 @@ const NAN: u32 = u32::MAX;
 const WIDE_NAN: u64 = u64::MAX;
 
 /// What a block shows.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Summary {
     /// Elements whose bits differ.
     pub differing: u64,
@@ -20,6 +20,10 @@ pub struct Summary {
     pub relative: f64,
     /// Elements with finite A ≠ 0 and finite B.
     pub counted: u64,
+    /// The largest |A−B|; infinite where one of them is, or where f32 overflows.
+    pub max_difference: f64,
+    /// The largest |A| that is no NaN.
+    pub max_magnitude: f64,
 }
 
 /// Elements that are compared side by side.
@@ -31,26 +35,43 @@ struct Lanes {
     max: [u32; LANES],
     relative: [f32; LANES],
     counted: [u32; LANES],
+    difference: [f32; LANES],
+    magnitude: [f32; LANES],
 }
 
 /// Compares f32 and writes their ULP distances.
 pub fn compare_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> Summary {
-    let (differing, max, relative, counted) = lanes_f32(a, b, distances);
-    // A block's terms are summed in f32, to about six digits; where that overflows, in f64.
-    let relative = if relative.is_finite() { relative } else { relative_f64(a, b) };
-    Summary { differing, max: known(max), relative, counted }
+    let lanes = lanes_f32(a, b, distances);
+    let relative = lanes.relative.iter().map(|sum| f64::from(*sum)).sum::<f64>();
+    let sum = |counts: &[u32]| counts.iter().map(|count| u64::from(*count)).sum();
+    let most = |values: &[f32]| f64::from(values.iter().copied().fold(0.0, f32::max));
+    Summary {
+        differing: sum(&lanes.differing),
+        max: known(lanes.max.iter().copied().fold(0, u32::max)),
+        // A block's terms are summed in f32, to about six digits; where that overflows, in f64.
+        relative: if relative.is_finite() { relative } else { relative_f64(a, b) },
+        counted: sum(&lanes.counted),
+        max_difference: most(&lanes.difference),
+        max_magnitude: most(&lanes.magnitude),
+    }
 }
 
 fn known(max: u32) -> Option<u64> {
     (max != NAN).then_some(u64::from(max))
 }
 
-/// Differing elements, the largest distance, the sum of relative differences and of how many. A distance is
-/// [`NAN`] where a NaN differs; one of numbers is at most 2^32 − 2^24, so that it never is [`NAN`].
+/// A distance is [`NAN`] where a NaN differs; one of numbers is at most 2^32 − 2^24, so that it never is [`NAN`].
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-fn lanes_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> (u64, u32, f64, u64) {
-    let zeros = [0; LANES];
-    let mut lanes = Lanes { differing: zeros, max: zeros, relative: [0.0; LANES], counted: zeros };
+fn lanes_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> Lanes {
+    let (zeros, none) = ([0; LANES], [0.0; LANES]);
+    let mut lanes = Lanes {
+        differing: zeros,
+        max: zeros,
+        relative: none,
+        counted: zeros,
+        difference: none,
+        magnitude: none,
+    };
     let (blocks_a, rest_a) = a.as_chunks::<LANES>();
     let (blocks_b, rest_b) = b.as_chunks::<LANES>();
     let (blocks_d, rest_d) = distances.as_chunks_mut::<LANES>();
@@ -63,12 +84,7 @@ fn lanes_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> (u64, u32, f64, u64
     last_b[..rest_b.len()].copy_from_slice(rest_b);
     compare_lanes(&mut lanes, &last_a, &last_b, &mut last_d);
     rest_d.copy_from_slice(&last_d[..rest_d.len()]);
-    (
-        lanes.differing.iter().map(|count| u64::from(*count)).sum(),
-        lanes.max.iter().copied().fold(0, u32::max),
-        lanes.relative.iter().map(|sum| f64::from(*sum)).sum(),
-        lanes.counted.iter().map(|count| u64::from(*count)).sum(),
-    )
+    lanes
 }
 
 #[inline(always)]
@@ -85,7 +101,12 @@ fn compare_lanes(lanes: &mut Lanes, a: &[f32; LANES], b: &[f32; LANES], distance
         lanes.differing[lane] += u32::from(bits_a != bits_b);
         lanes.max[lane] = lanes.max[lane].max(distance);
         let counted = is_counted(a, b);
-        let relative = ((a - b) / a).abs();
+        let difference = a - b;
+        // NaN is never more than anything.
+        let most = |most: f32, value: f32| if value > most { value } else { most };
+        lanes.difference[lane] = most(lanes.difference[lane], difference.abs());
+        lanes.magnitude[lane] = most(lanes.magnitude[lane], a.abs());
+        let relative = (difference / a).abs();
         lanes.relative[lane] += if counted { relative } else { 0.0 };
         lanes.counted[lane] += u32::from(counted);
     }
@@ -170,6 +191,8 @@ const WIDE_LANES: usize = 16;
 pub fn compare_f64(a: &[f64], b: &[f64], distances: &mut [u64]) -> Summary {
     let mut sums = [0f64; WIDE_LANES];
     let (mut differing, mut max, mut counted) = ([0u64; WIDE_LANES], [0u64; WIDE_LANES], [0u64; WIDE_LANES]);
+    let (mut differences, mut magnitudes) = ([0f64; WIDE_LANES], [0f64; WIDE_LANES]);
+    let most = |most: f64, value: f64| if value > most { value } else { most };
     let blocks = a.chunks(WIDE_LANES).zip(b.chunks(WIDE_LANES)).zip(distances.chunks_mut(WIDE_LANES));
     for ((a, b), distances) in blocks {
         for (lane, ((&a, &b), distance)) in a.iter().zip(b).zip(distances).enumerate() {
@@ -180,6 +203,8 @@ pub fn compare_f64(a: &[f64], b: &[f64], distances: &mut [u64]) -> Summary {
             differing[lane] += u64::from(bits_a != bits_b);
             max[lane] = max[lane].max(*distance);
             let is_counted = a.is_finite() & b.is_finite() & (a != 0.0);
+            differences[lane] = most(differences[lane], (a - b).abs());
+            magnitudes[lane] = most(magnitudes[lane], a.abs());
             sums[lane] += if is_counted { ((a - b) / a).abs() } else { 0.0 };
             counted[lane] += u64::from(is_counted);
         }
@@ -190,23 +215,26 @@ pub fn compare_f64(a: &[f64], b: &[f64], distances: &mut [u64]) -> Summary {
         max: (max != WIDE_NAN).then_some(max),
         relative: sums.iter().sum(),
         counted: counted.iter().sum(),
+        max_difference: differences.iter().copied().fold(0.0, f64::max),
+        max_magnitude: magnitudes.iter().copied().fold(0.0, f64::max),
     }
 }
 
 /// Compares integers and writes their absolute differences, the largest possible one in place of a larger one.
 pub fn compare_integers(a: &[i128], b: &[i128], distances: &mut [u64]) -> Summary {
-    let mut summary = Summary { differing: 0, max: Some(0), relative: 0.0, counted: 0 };
-    let mut max = 0;
+    let mut summary = Summary { max: Some(0), ..Summary::default() };
+    let (mut max, mut magnitude) = (0, 0);
     for ((&a, &b), distance) in a.iter().zip(b).zip(distances) {
         *distance = u64::try_from(a.abs_diff(b)).unwrap_or(u64::MAX);
         max = max.max(*distance);
+        magnitude = magnitude.max(a.unsigned_abs());
         summary.differing += u64::from(*distance != 0);
         if a != 0 {
             summary.counted += 1;
             summary.relative += *distance as f64 / a.unsigned_abs() as f64;
         }
     }
-    Summary { max: Some(max), ..summary }
+    Summary { max: Some(max), max_difference: max as f64, max_magnitude: magnitude as f64, ..summary }
 }
 
 /// How many distances are `least` or more.
