@@ -1,19 +1,25 @@
 //! The program's own speed against yardsticks of the same run: the fixed tree against the read
 //! bandwidth, digest and divergence against a memory copy; products for `scripts/peers/numpy_ratios.py`;
-//! the simulated GPU in thread instructions.
+//! the simulated GPU in thread instructions; `samebits diff` on files in the page cache against the read bandwidth.
 //!
 //! `cargo bench --features self-bench --bench self_speed`
 
 #![expect(clippy::expect_used, reason = "a bench for developers: nothing here depends on a user's input")]
 
+use std::cell::Cell;
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use safetensors::tensor::TensorView;
+use samebits::checkpoint::Checkpoint;
 use samebits::device::cpu::Cpu;
 use samebits::device::sim::Sim;
 use samebits::device::{Cache, Device, Problem, Simulation};
+use samebits::diff::diff;
 use samebits::digest::{Hasher, digest};
 use samebits::divergence::divergence_and_digest;
 use samebits::input::{Distribution, generate};
@@ -26,7 +32,11 @@ use samebits::workload::Workload;
 const ELEMENTS: usize = 1 << 26;
 
 fn workload() -> Workload {
-    let shape = Reduce.shape(&format!("n={ELEMENTS}")).expect("a valid shape");
+    workload_of(ELEMENTS)
+}
+
+fn workload_of(elements: usize) -> Workload {
+    let shape = Reduce.shape(&format!("n={elements}")).expect("a valid shape");
     Workload { seed: 1, ..Workload::new("self", &Reduce, shape, Dtype::F32, Distribution::Normal) }
 }
 
@@ -137,12 +147,106 @@ fn simulation(criterion: &mut Criterion) {
     }
 }
 
+/// Two files of `SAMEBITS_DIFF_BYTES` (1 GiB without it) in the page cache, equal and different everywhere: by one
+/// unit in the last place, and by everything. In bytes of both files, beside the read bandwidth; and the most
+/// memory of its own that the program took (RssAnon of Linux).
+fn checkpoints(criterion: &mut Criterion) {
+    let bytes = std::env::var("SAMEBITS_DIFF_BYTES").map_or(1 << 30, |text| text.parse().expect("bytes"));
+    let read = Cell::new(Duration::MAX);
+    let mut group = criterion.benchmark_group("diff of two checkpoints");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat);
+    {
+        let (workload, cpu) = (workload(), Cpu::new().expect("threads"));
+        let problem = Arc::new(Problem { inputs: inputs(&workload), workload });
+        let staged = cpu.stage(Arc::clone(&problem)).expect("staged");
+        let mut probe = staged.probe(Reduce.work(&problem.workload)).expect("probe").prepared;
+        group.throughput(Throughput::Bytes(4 * ELEMENTS as u64));
+        group.bench_function("read", |bencher| {
+            bencher.iter_custom(|n| {
+                let took = probe.time(n, Cache::Hot).expect("time");
+                read.set(read.get().min(took / n as u32));
+                took
+            });
+        });
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name);
+    let mut is_written = false;
+    group.throughput(Throughput::Bytes(2 * bytes));
+    for (name, other) in [("equal", "same"), ("1 ulp everywhere", "near"), ("different everywhere", "far")] {
+        let (best, most) = (Cell::new(Duration::MAX), AtomicU64::new(0));
+        group.bench_function(name, |bencher| {
+            if !std::mem::replace(&mut is_written, true) {
+                write_checkpoints(folder.path(), bytes as usize / 4);
+            }
+            bencher.iter_custom(|n| {
+                let start = Instant::now();
+                for _ in 0..n {
+                    let open = |name: &str| Checkpoint::open(&file(name)).expect("opened");
+                    black_box(diff(&open("one"), &open(other), &|_| look(&most)).expect("diff"));
+                }
+                best.set(best.get().min(start.elapsed() / n as u32));
+                start.elapsed()
+            });
+        });
+        if best.get() < Duration::MAX && read.get() < Duration::MAX {
+            let speed = |bytes: u64, time: Duration| bytes as f64 / time.as_secs_f64() / 1e9;
+            let (ours, limit) = (speed(2 * bytes, best.get()), speed(4 * ELEMENTS as u64, read.get()));
+            println!(
+                "{name}: {ours:.1} GB/s, {:.2} of the read bandwidth {limit:.1} GB/s (best times); own memory {} MiB",
+                ours / limit,
+                most.load(Ordering::Relaxed) >> 20
+            );
+        }
+    }
+    group.finish();
+}
+
+/// Files `one`, `same`, `near` and `far` of so many f32 in tensors of up to 64 MiB.
+fn write_checkpoints(folder: &Path, elements: usize) {
+    const MOST: usize = 1 << 24;
+    let shape =
+        |count: usize| if count.is_multiple_of(1024) { vec![count / 1024, 1024] } else { vec![count] };
+    for (name, seed, flipped) in [("one", 1, 0), ("same", 1, 0), ("near", 1, 1), ("far", 2, 0)] {
+        let parts: Vec<Vec<u8>> = (0..elements.div_ceil(MOST))
+            .map(|part| {
+                let count = MOST.min(elements - part * MOST);
+                let workload = Workload { seed: seed * 1000 + part as u64, ..workload_of(count) };
+                let mut values = inputs(&workload).remove(0);
+                if let Data::F32(values) = &mut values.data {
+                    values.iter_mut().for_each(|v| *v = f32::from_bits(v.to_bits() ^ flipped));
+                }
+                values.bytes().to_vec()
+            })
+            .collect();
+        let views = parts.iter().enumerate().map(|(part, bytes)| {
+            let view =
+                TensorView::new(safetensors::Dtype::F32, shape(bytes.len() / 4), bytes).expect("a tensor");
+            (format!("layers.{part}.weight"), view)
+        });
+        safetensors::serialize_to_file(views, None, &folder.join(name)).expect("written");
+    }
+}
+
+/// Keeps the most memory of its own that the program was seen to have; at every 64th call, so that looking does
+/// not show in the times.
+fn look(most: &AtomicU64) {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    if !CALLS.fetch_add(1, Ordering::Relaxed).is_multiple_of(64) {
+        return;
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kilobytes: u64 = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0);
+    most.fetch_max(kilobytes << 10, Ordering::Relaxed);
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(3));
-    targets = fixed_tree, digest_and_divergence, products, simulation
+    targets = fixed_tree, digest_and_divergence, products, simulation, checkpoints
 }
 criterion_main!(benches);

@@ -13,6 +13,7 @@ mod common;
 mod compare;
 mod special;
 mod widen;
+mod window;
 
 use std::collections::BTreeSet;
 

@@ -93,7 +93,9 @@ pub fn find(
         Some(_) => false,
     });
     let scope = Scope { tensors: summary.tensors, different: summary.different, is_something_left };
-    let mut causes = tell(tensors, &findings, &scope);
+    let unchanged = tensors.iter().zip(&findings).filter(|(_, finding)| finding.is_none());
+    let equal: Vec<View> = unchanged.filter_map(|(tensor, _)| before.get(&tensor.name)).collect();
+    let mut causes = tell(tensors, &findings, &scope, &equal);
     // Stable: among equals the order of the rules stays.
     causes.sort_by_key(|cause| (cause.kind == "cannot_tell", std::cmp::Reverse(cause.tensors)));
     let sentence = causes.iter().map(|cause| cause.what.as_str()).collect::<Vec<_>>().join("; ");
@@ -139,7 +141,7 @@ fn look(tensor: &TensorDiff, before: &Checkpoint, after: &Checkpoint) -> Option<
     else {
         return Some(Finding::Different(different::Found::Unknown("it cannot be compared")));
     };
-    let pair = Pair { before: a, after: b, distance };
+    let pair = Pair::new(a, b, distance);
     Some(look_at_values(&pair, before, is_state))
 }
 
@@ -168,7 +170,7 @@ fn is_telling(view: View) -> bool {
     float(view.element).is_some() && first(view).is_some_and(|first| !all(view, |value| value == first))
 }
 
-fn tell(tensors: &[TensorDiff], findings: &[Option<Finding>], scope: &Scope) -> Vec<Cause> {
+fn tell(tensors: &[TensorDiff], findings: &[Option<Finding>], scope: &Scope, equal: &[View]) -> Vec<Cause> {
     let mut by_rule = ByRule::default();
     for (tensor, finding) in tensors.iter().zip(findings) {
         let name = tensor.name.as_str();
@@ -185,7 +187,7 @@ fn tell(tensors: &[TensorDiff], findings: &[Option<Finding>], scope: &Scope) -> 
             Some(Finding::Different(found)) => by_rule.different.push((name, found)),
         }
     }
-    by_rule.tell(scope)
+    by_rule.tell(scope, equal)
 }
 
 /// The tensors that each rule explains.
@@ -203,8 +205,8 @@ struct ByRule<'a> {
 }
 
 impl ByRule<'_> {
-    fn tell(&self, scope: &Scope) -> Vec<Cause> {
-        let mut causes = lower_precision::tell(&self.precision, scope);
+    fn tell(&self, scope: &Scope, equal: &[View]) -> Vec<Cause> {
+        let mut causes = lower_precision::tell(&self.precision, scope, equal);
         if !self.statistics.is_empty() {
             causes.push(running_statistics::tell(&self.statistics, scope));
         }

@@ -10,6 +10,7 @@ use crate::diff::common::Common;
 use crate::diff::model::{Distance, Facts};
 use crate::diff::special::{self, Special};
 use crate::diff::widen;
+use crate::diff::window::{Hits, LARGE, Window};
 use crate::divergence::accumulate::{Accumulator, percentile, places};
 use crate::divergence::block::BLOCK;
 
@@ -19,25 +20,29 @@ const CHUNK: usize = 128 * BLOCK;
 /// Chunks whose sums are kept until all of them are there.
 const GROUP: usize = 256;
 
+/// Blocks that a sample has at the most.
+const SAMPLED: usize = 256;
+
 /// How far `after` is from `before`; `None` if no type holds both exactly, or they have not the same number of
 /// elements. `read` is told of bytes that were compared.
 pub fn compare(before: View, after: View, read: &(dyn Fn(u64) + Sync)) -> Option<Distance> {
     let common = Common::of(before.element, after.element)?;
     let pair = Pair::new(before, after, common)?;
-    let mut sum = Tally::default();
+    let window = pair.window();
+    let mut sum = Tally { hits: window.map(Window::hits), ..Tally::default() };
     for group in pair.groups() {
         let tallies: Vec<Tally> = group
             .into_par_iter()
             .map_init(Scratch::default, |scratch, chunk| {
                 let (a, b) = pair.chunk(chunk);
-                let tally = pair.tally(a, b, scratch);
+                let tally = pair.tally(a, b, window, scratch);
                 read((a.len() + b.len()) as u64);
                 tally
             })
             .collect();
         tallies.iter().for_each(|tally| sum.append(tally));
     }
-    Some(pair.distance(&sum))
+    Some(pair.distance(sum))
 }
 
 /// Two tensors of the same number of elements, and the type that they are compared in.
@@ -56,6 +61,8 @@ struct Tally {
     after: Special,
     /// Sums over the bits of blocks that differ, of either side.
     bits: [u32; 2],
+    /// Distances near the percentile, if it was guessed.
+    hits: Option<Hits>,
 }
 
 impl Tally {
@@ -65,6 +72,9 @@ impl Tally {
         self.after.append(later.after);
         for (sum, bits) in self.bits.iter_mut().zip(later.bits) {
             *sum = sum.wrapping_add(bits);
+        }
+        if let Some((hits, later)) = self.hits.as_mut().zip(later.hits.as_ref()) {
+            hits.append(later);
         }
     }
 }
@@ -95,8 +105,8 @@ impl<'a> Pair<'a> {
         a.chunks(length(self.before.element)).zip(b.chunks(length(self.after.element)))
     }
 
-    fn tally(&self, a: &'a [u8], b: &'a [u8], scratch: &mut Scratch) -> Tally {
-        let mut tally = Tally::default();
+    fn tally(&self, a: &'a [u8], b: &'a [u8], window: Option<Window>, scratch: &mut Scratch) -> Tally {
+        let mut tally = Tally { hits: window.map(Window::hits), ..Tally::default() };
         let (of_a, of_b) = (self.before.element, self.after.element);
         for (a, b) in self.blocks(a, b) {
             let special =
@@ -116,17 +126,45 @@ impl<'a> Pair<'a> {
                 }
                 let (distances, summary) = scratch.compare(self.common, (of_a, a), (of_b, b));
                 tally.sum.add(distances, &summary);
+                if let Some(hits) = &mut tally.hits {
+                    hits.add(distances);
+                }
             }
         }
         tally
     }
 
-    fn distance(&self, tally: &Tally) -> Distance {
+    /// Where the 99th percentile of a large tensor's distances should lie.
+    fn window(&self) -> Option<Window> {
+        if self.elements < LARGE || self.common == Common::Bytes {
+            return None;
+        }
+        let chunks = self.elements / CHUNK;
+        let sampled = if chunks > SAMPLED { SAMPLED } else { chunks };
+        let sample = (0..sampled).into_par_iter().map_init(Scratch::default, |scratch, place| {
+            // Another block of each chunk.
+            let (a, b) = self.chunk(place * chunks / sampled);
+            let (a, b) = self.blocks(a, b).nth(place * 37 % (CHUNK / BLOCK)).unwrap_or_default();
+            let mut found = vec![0; a.len() / widen::size(self.before.element)];
+            if self.before.element != self.after.element || a != b {
+                let pair = ((self.before.element, a), (self.after.element, b));
+                let (distances, _) = scratch.compare(self.common, pair.0, pair.1);
+                found.clear();
+                distances.within(0, u64::MAX, |distance| found.push(distance));
+            }
+            found
+        });
+        Window::of(sample.flatten_iter().collect())
+    }
+
+    fn distance(&self, tally: Tally) -> Distance {
         let sum = &tally.sum;
         let histogram = sum.histogram();
         let measured = if self.common == Common::Bytes { None } else { sum.max };
-        let p99 = measured
-            .map(|_| percentile(&histogram, sum.elements, |low, high, shift| self.count(low, high, shift)));
+        let refined =
+            || percentile(&histogram, sum.elements, |low, high, shift| self.count(low, high, shift));
+        let guessed = tally.hits.and_then(|hits| hits.p99(sum.elements));
+        let p99 = measured.map(|_| guessed.unwrap_or_else(refined));
         Distance {
             compared_as: self.common.name(),
             elements: sum.elements,

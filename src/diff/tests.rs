@@ -139,6 +139,32 @@ fn sums_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn the_percentile_of_a_large_tensor_is_exact_too() {
+    let count = 3 << 20;
+    let before: Vec<f32> = (0..count).map(|i| (i as f32 * 0.618).sin()).collect();
+    // Up to about 2^20 apart, then a tail that the sample cannot foresee.
+    let moved = |i: usize, v: f32| f32::from_bits(v.to_bits() ^ ((i as u32).wrapping_mul(0x9e37_79b1) >> 12));
+    let after = |i: usize, v: f32| if i > count - count / 50 { -v } else { moved(i, v) };
+    for change in
+        [&moved as &dyn Fn(usize, f32) -> f32, &after, &|i, v| if i % 7 == 0 { v + 1e-7 } else { v }]
+    {
+        let after: Vec<f32> = before.iter().enumerate().map(|(i, v)| change(i, *v)).collect();
+        let mut plainly: Vec<u64> = before
+            .iter()
+            .zip(&after)
+            .map(|(a, b)| {
+                crate::divergence::ulp_distance(crate::tensor::Dtype::F32, a.to_bits(), b.to_bits()).unwrap()
+            })
+            .collect();
+        plainly.sort_unstable();
+        let given = |values: &Vec<f32>| [f32s("x", &[count], values.iter().copied())];
+        let found = found(&given(&before), &given(&after)).tensors.remove(0).distance.unwrap();
+        assert_eq!(found.p99_ulp, Some(plainly[(count * 99).div_ceil(100) - 1]));
+        assert_eq!(found.max_ulp, plainly.last().copied());
+    }
+}
+
+#[test]
 fn integers_are_apart_by_their_difference() {
     let of = |a: i64, b: u64| {
         distance((Element::I64, a.to_le_bytes().to_vec()), (Element::U64, b.to_le_bytes().to_vec()), 1)

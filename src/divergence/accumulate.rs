@@ -1,7 +1,7 @@
 //! What blocks show, put together: counts, the mean of relative differences, a histogram of distances, and from
 //! it an exact percentile.
 
-use crate::divergence::block::{Summary, count_at_least, count_at_least_wide};
+use crate::divergence::block::{Summary, count_at_least, count_at_least_wide, count_within};
 
 /// ULP distances of a block.
 #[derive(Debug, Clone, Copy)]
@@ -29,22 +29,39 @@ impl Distances<'_> {
     }
 
     fn at_least(self, power: usize) -> u64 {
+        self.count_from(1 << power)
+    }
+
+    /// How many are `least` or more.
+    pub fn count_from(self, least: u64) -> u64 {
         match self {
-            Self::Narrow(distances) => count_at_least(distances, 1 << power),
-            Self::Wide(distances) => count_at_least_wide(distances, 1 << power),
+            Self::Narrow(distances) => {
+                u32::try_from(least).map_or(0, |least| count_at_least(distances, least))
+            }
+            Self::Wide(distances) => count_at_least_wide(distances, least),
         }
     }
 
     /// Calls `each` with every distance from `low` to `high`, both included.
     pub fn within(self, low: u64, high: u64, mut each: impl FnMut(u64)) {
-        let mut look = |distance: u64| {
-            if (low..=high).contains(&distance) {
-                each(distance);
-            }
-        };
         match self {
-            Self::Narrow(distances) => distances.iter().for_each(|distance| look(u64::from(*distance))),
-            Self::Wide(distances) => distances.iter().for_each(|distance| look(*distance)),
+            Self::Narrow(distances) => {
+                let (Ok(first), width) = (u32::try_from(low), u32::try_from(high - low).unwrap_or(u32::MAX))
+                else {
+                    return;
+                };
+                // Mostly none of them is within: that is seen of many at once.
+                for part in distances.chunks(64) {
+                    if count_within(part, first, width) > 0 {
+                        let inside = part.iter().filter(|d| d.wrapping_sub(first) <= width);
+                        inside.for_each(|distance| each(u64::from(*distance)));
+                    }
+                }
+            }
+            Self::Wide(distances) => {
+                let inside = distances.iter().filter(|distance| (low..=high).contains(distance));
+                inside.for_each(|distance| each(*distance));
+            }
         }
     }
 }

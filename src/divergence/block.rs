@@ -243,6 +243,12 @@ pub fn count_at_least(distances: &[u32], least: u32) -> u64 {
     u64::from(distances.iter().map(|distance| u32::from(*distance >= least)).sum::<u32>())
 }
 
+/// How many distances are from `low` to `low + width`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
+pub fn count_within(distances: &[u32], low: u32, width: u32) -> u32 {
+    distances.iter().map(|distance| u32::from(distance.wrapping_sub(low) <= width)).sum()
+}
+
 /// As [`count_at_least`] for wide distances.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
 pub fn count_at_least_wide(distances: &[u64], least: u64) -> u64 {

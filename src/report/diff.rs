@@ -11,6 +11,9 @@ use crate::report::wrap;
 /// Lines of tensors that are shown unless all are asked for.
 const LINES: usize = 40;
 
+/// Columns that a name in a sentence takes at the most.
+const LONGEST: usize = 64;
+
 /// How to lay out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -34,7 +37,7 @@ pub fn render(diff: &Diff, options: &Options) -> String {
     }
     for cause in &diff.causes {
         for evidence in &cause.evidence {
-            page.sentence(&visible(&format!("· {evidence}")), Style::Plain);
+            page.sentence(&format!("· {}", readable(evidence)), Style::Plain);
         }
     }
     let shown: Vec<&TensorDiff> =
@@ -62,7 +65,13 @@ fn headline(diff: &Diff) -> String {
     }
     let differ = plural(different, "differs", "differ");
     let of = plural(tensors, "tensor", "tensors");
-    format!("{different} of {tensors} {of} {differ}; likely cause: {}", visible(&diff.likely_cause))
+    format!("{different} of {tensors} {of} {differ}; likely cause: {}", readable(&diff.likely_cause))
+}
+
+/// A sentence with names out of a file in it: nothing does anything to a terminal, and no name fills a screen.
+fn readable(sentence: &str) -> String {
+    let words: Vec<String> = visible(sentence).split(' ').map(|word| names::short(word, LONGEST)).collect();
+    words.join(" ")
 }
 
 fn what_else() -> String {
@@ -101,7 +110,6 @@ fn table(tensors: &[&TensorDiff], width: usize) -> Vec<String> {
     rows.extend(tensors.iter().map(|tensor| cells(tensor)));
     let has_remarks = rows.iter().skip(1).any(|row| row.last().is_some_and(|remark| !remark.is_empty()));
     let most = HEADINGS.len() - usize::from(!has_remarks);
-    let columns = |rows: &[Vec<String>], count| wrap::columns(rows, count, 3);
     // As many columns as fit beside names of a readable length.
     let short = names::shortened(&names_of(&rows), 32);
     let with_names = |names: &[String]| -> Vec<Vec<String>> {
@@ -113,6 +121,19 @@ fn table(tensors: &[&TensorDiff], width: usize) -> Vec<String> {
     let rest = columns(&with_names(&vec![String::new(); rows.len()]), count).1;
     let names = names::shortened(&names_of(&rows), width.saturating_sub(rest).max(12));
     columns(&with_names(&names), count).0
+}
+
+/// The first `count` columns, words flush left and numbers flush right; and the width of the widest line.
+fn columns(rows: &[Vec<String>], count: usize) -> (Vec<String>, usize) {
+    let numbers = count.min(HEADINGS.len() - 1);
+    let (mut lines, widest) = wrap::columns(rows, numbers, 3);
+    if count > numbers {
+        for (line, row) in lines.iter_mut().zip(rows) {
+            *line = format!("{line:<widest$}   {}", row[numbers]).trim_end().to_owned();
+        }
+    }
+    let widest = lines.iter().map(|line| wrap::width(line)).max().unwrap_or(0);
+    (lines, widest)
 }
 
 fn names_of(rows: &[Vec<String>]) -> Vec<String> {
@@ -164,7 +185,8 @@ fn remarks(tensor: &TensorDiff) -> String {
         remarks.extend(changed.map(|(what, before, after)| format!("{what} {before}→{after}")));
     }
     remarks.extend(tensor.remarks.iter().map(|remark| visible(remark)));
-    remarks.extend(tensor.cause.map(|cause| cause.replace('_', " ")));
+    let is_said = matches!(tensor.status, Status::Missing | Status::Extra);
+    remarks.extend(tensor.cause.filter(|_| !is_said).map(|cause| cause.replace('_', " ")));
     remarks.join("; ")
 }
 

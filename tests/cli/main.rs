@@ -9,6 +9,7 @@
 )]
 
 mod compare;
+mod diff;
 mod formats;
 mod golden;
 mod interruptions;

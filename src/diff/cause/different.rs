@@ -32,8 +32,8 @@ pub fn look(pair: &Pair) -> Found {
     if distance.elements < FEWEST {
         return Found::Unknown("it has few elements");
     }
-    let (x, y) = if pair.is_numeric() { pair.sample() } else { Default::default() };
-    Found::Values(correlation(&x, &y).map(|(_, _, correlation)| correlation))
+    let found = pair.is_numeric().then(|| pair.sample()).and_then(|(x, y)| correlation(x, y));
+    Found::Values(found.map(|(_, _, correlation)| correlation))
 }
 
 /// The causes of the tensors that were found.

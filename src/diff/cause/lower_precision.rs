@@ -9,8 +9,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::checkpoint::element::{Float, name};
-use crate::diff::cause::pair::Pair;
+use crate::checkpoint::View;
+use crate::checkpoint::element::{Float, float, name};
+use crate::diff::cause::pair::{Pair, all};
 use crate::diff::cause::{Cause, Scope};
 
 /// Formats that values are saved in, the most precise first.
@@ -113,20 +114,21 @@ pub fn elect<'a>(found: impl Iterator<Item = &'a Found> + Clone) -> Option<Float
     FORMATS.into_iter().rev().max_by_key(|format| votes(*format)).filter(|format| votes(*format) > 0)
 }
 
-/// The cause of the tensors that were found.
-pub fn tell(found: &[(&str, &Found)], scope: &Scope) -> Vec<Cause> {
+/// The causes of the tensors that were found. `equal` are those that did not change.
+pub fn tell(found: &[(&str, &Found)], scope: &Scope, equal: &[View]) -> Vec<Cause> {
     let mut causes = Vec::new();
     let mut rest: Vec<(&str, &Found)> = found.to_vec();
     while let Some(format) = elect(rest.iter().map(|(_, found)| *found)) {
         let (these, others): (Vec<_>, Vec<_>) =
             rest.into_iter().partition(|(_, found)| found.formats.contains(&format));
-        causes.push(tell_format(format, &these, scope));
+        causes.push(tell_format(format, &these, scope, equal));
         rest = others;
     }
     causes
 }
 
-fn tell_format(format: Float, found: &[(&str, &Found)], scope: &Scope) -> Cause {
+fn tell_format(format: Float, found: &[(&str, &Found)], scope: &Scope, equal: &[View]) -> Cause {
+    let left = left_alone(format, equal);
     let format = name(format.element());
     let sum = |of: fn(&Found) -> u64| found.iter().map(|(_, found)| of(found)).sum::<u64>();
     let (changed, saturated) = (sum(|found| found.changed), sum(|found| found.saturated));
@@ -142,6 +144,17 @@ fn tell_format(format: Float, found: &[(&str, &Found)], scope: &Scope) -> Cause 
     if saturated > 0 {
         evidence.push(format!("{saturated} elements were beyond the largest {format} and saturated"));
     }
+    match left {
+        (0, _) => {}
+        (wide, 0) => evidence.push(format!(
+            "{wide} tensors have the same bits, and hold only numbers that are exact in {format}: they may have been \
+             rounded too"
+        )),
+        (wide, others) => evidence.push(format!(
+            "{others} of the {wide} float tensors with the same bits hold numbers that are not exact in {format}: they \
+             were not rounded"
+        )),
+    }
     if reversed > 0 {
         evidence.push(format!(
             "BEFORE holds the rounded values in {reversed} of them: the files may have been given in the other order"
@@ -153,6 +166,14 @@ fn tell_format(format: Float, found: &[(&str, &Found)], scope: &Scope) -> Cause 
         evidence,
         tensors: found.len(),
     }
+}
+
+/// How many unchanged tensors are of a wider format, and how many of them hold numbers that the narrow one has not.
+fn left_alone(format: Float, equal: &[View]) -> (usize, usize) {
+    let is_wide = |view: &&View| float(view.element).is_some_and(|of| of.precision() > format.precision());
+    let wide: Vec<&View> = equal.iter().filter(is_wide).collect();
+    let is_exact = |view: &View| all(*view, |value| value.is_nan() || round(format, value) == value);
+    (wide.len(), wide.iter().filter(|view| !is_exact(view)).count())
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub fn look(pair: &Pair, checkpoint: &Checkpoint) -> Option<Found> {
         }
     }
     let (x, y) = pair.sample();
-    let (spread_before, spread_after, correlation) = correlation(&x, &y)?;
+    let (spread_before, spread_after, correlation) = correlation(x, y)?;
     let limit = (4.0 / (x.len() as f64).sqrt()).min(0.2);
     if x.len() < FEWEST || correlation.abs() >= limit {
         return None;

@@ -39,7 +39,7 @@ pub fn look(pair: &Pair) -> Option<Found> {
     let (x, y) = pair.sample();
     let has_three_values =
         x.iter().any(|v| *v != x[0] && x.iter().find(|w| **w != x[0]).is_some_and(|w| w != v));
-    let largest = y.iter().chain(&x).fold(0.0, |most: f64, v| most.max(v.abs()));
+    let largest = y.iter().chain(x).fold(0.0, |most: f64, v| most.max(v.abs()));
     if !has_three_values || pair.distance.max_difference? < TELLING * ULPS * unit * largest {
         return None;
     }
@@ -51,10 +51,10 @@ pub fn look(pair: &Pair) -> Option<Found> {
             (scale.mul_add(x, shift) - y).abs() <= ULPS * spacing
         })
     };
-    fits(&x, &y)
+    fits(x, y)
         .into_iter()
         .filter(|(scale, shift)| scale.is_finite() && shift.is_finite() && *scale != 0.0)
-        .find(|(scale, shift)| holds(*scale, *shift, &x, &y) && pair.all(|x, y| holds(*scale, *shift, x, y)))
+        .find(|(scale, shift)| holds(*scale, *shift, x, y) && pair.all(|x, y| holds(*scale, *shift, x, y)))
         .map(|(scale, shift)| Found { scale, shift, elements: pair.before.elements() })
 }
 

@@ -80,6 +80,24 @@ fn stored_in_a_narrower_format() {
 }
 
 #[test]
+fn what_did_not_change_may_have_been_rounded_too_or_not() {
+    let beside = |kept: f32| {
+        let values = normal(3, 300, 1.0);
+        let rounded = values.iter().map(|v| f16::from_f32(*v).to_f32()).collect::<Vec<_>>();
+        let kept = || f32s("norm.weight", &[2], [1.0, kept]);
+        let found = found(&[f32s("w", &[300], values), kept()], &[f32s("w", &[300], rounded), kept()]);
+        found.causes[0].evidence[1].clone()
+    };
+    assert!(
+        beside(0.5).starts_with("1 tensors have the same bits, and hold only numbers that are exact in f16")
+    );
+    assert!(
+        beside(0.1)
+            .starts_with("1 of the 1 float tensors with the same bits hold numbers that are not exact")
+    );
+}
+
+#[test]
 fn files_in_the_other_order_are_told() {
     let values = normal(3, 300, 1.0);
     let rounded = values.iter().map(|v| f16::from_f32(*v).to_f32()).collect::<Vec<_>>();

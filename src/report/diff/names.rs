@@ -18,8 +18,8 @@ pub fn shortened(names: &[String], limit: usize) -> Vec<String> {
         .unwrap_or_else(|| names.to_vec())
 }
 
-/// The end tells more than the begin: two thirds of what stays are of the end.
-fn short(name: &str, limit: usize) -> String {
+/// One name of at most `limit` columns. The end tells more than the begin: two thirds of what stays are of the end.
+pub fn short(name: &str, limit: usize) -> String {
     if width(name) <= limit {
         return name.to_owned();
     }
