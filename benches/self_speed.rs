@@ -1,6 +1,6 @@
-//! The program's own speed against yardsticks of the same run: the fixed tree against the read
-//! bandwidth, digest and divergence against a memory copy; products for `scripts/peers/numpy_ratios.py`;
-//! the simulated GPU in thread instructions; `samebits diff` on files in the page cache against the read bandwidth.
+//! The program's own speed against yardsticks of the same run: the fixed tree against the read bandwidth,
+//! digest and divergence against a memory copy; products for `scripts/peers/numpy_ratios.py`; the simulated
+//! GPU in thread instructions; `samebits diff` on files in the page cache against the read bandwidth.
 //!
 //! `cargo bench --features self-bench --bench self_speed`
 
@@ -147,9 +147,9 @@ fn simulation(criterion: &mut Criterion) {
     }
 }
 
-/// Two files of `SAMEBITS_DIFF_BYTES` (1 GiB without it) in the page cache, equal and different everywhere: by one
-/// unit in the last place, and by everything. In bytes of both files, beside the read bandwidth; and the most
-/// memory of its own that the program took (RssAnon of Linux).
+/// Two files of `SAMEBITS_DIFF_BYTES` (1 GiB without it) in the page cache, equal and different everywhere:
+/// by one unit in the last place, and by everything. In bytes of both files, beside the read bandwidth; and
+/// the most memory of its own that the program took (RssAnon of Linux).
 fn checkpoints(criterion: &mut Criterion) {
     let bytes = std::env::var("SAMEBITS_DIFF_BYTES").map_or(1 << 30, |text| text.parse().expect("bytes"));
     let read = Cell::new(Duration::MAX);
@@ -228,8 +228,8 @@ fn write_checkpoints(folder: &Path, elements: usize) {
     }
 }
 
-/// Keeps the most memory of its own that the program was seen to have; at every 64th call, so that looking does
-/// not show in the times.
+/// Keeps the most memory of its own that the program was seen to have; at every 64th call, so that looking
+/// does not show in the times.
 fn look(most: &AtomicU64) {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     if !CALLS.fetch_add(1, Ordering::Relaxed).is_multiple_of(64) {

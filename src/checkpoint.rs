@@ -1,10 +1,10 @@
-//! Checkpoints as they lie on disk: named tensors over mapped `.safetensors` files. A checkpoint is one file, a
-//! set of shards with its index, or a folder of files. Nothing of a tensor is read before it is asked for, and
-//! nothing is copied: a checkpoint may be larger than the memory.
+//! Checkpoints as they lie on disk: named tensors over mapped `.safetensors` files. A checkpoint is one file,
+//! a set of shards with its index, or a folder of files. Nothing of a tensor is read before it is asked for,
+//! and nothing is copied: a checkpoint may be larger than the memory.
 //!
-//! What is wrong with a file is found when it is opened ([`header`], [`index`]), or is known by its first bytes
-//! ([`foreign`]). One thing cannot be caught: whoever shortens a file while it is being read takes pages away
-//! from under the mapping, and the system ends the program (SIGBUS).
+//! What is wrong with a file is found when it is opened ([`header`], [`index`]), or is known by its first
+//! bytes ([`foreign`]). One thing cannot be caught: whoever shortens a file while it is being read takes
+//! pages away from under the mapping, and the system ends the program (SIGBUS).
 
 pub mod element;
 mod file;
@@ -58,8 +58,8 @@ impl View<'_> {
 }
 
 impl Checkpoint {
-    /// Opens a `.safetensors` file, an index of shards (`….safetensors.index.json`), or a folder: by its index,
-    /// if there is one in it, else all its `.safetensors` files.
+    /// Opens a `.safetensors` file, an index of shards (`….safetensors.index.json`), or a folder: by its
+    /// index, if there is one in it, else all its `.safetensors` files.
     ///
     /// # Errors
     /// One line that names the file, what is wrong with it and what to do: it is not there, truncated, of

@@ -174,7 +174,8 @@ pub enum Layout {
     after_help = "Exit codes: 0 the same, or nothing beyond --fail-on; 1 different; 2 wrong usage or input. Files that others shorten while they are being read end the program."
 )]
 pub struct DiffFlags {
-    /// What to compare with: a .safetensors file, an index of shards (.safetensors.index.json), or a folder of them
+    /// What to compare with: a .safetensors file, an index of shards (.safetensors.index.json), or a folder
+    /// of them
     pub before: PathBuf,
     /// What to compare: the same kinds
     pub after: PathBuf,

@@ -11,6 +11,7 @@ pub mod threshold;
 mod block;
 mod common;
 mod compare;
+mod extent;
 mod special;
 mod widen;
 mod window;
@@ -79,7 +80,8 @@ fn unrelated(before: &Checkpoint, after: &Checkpoint) -> Error {
         format!("{} tensors such as \"{}\"", side.len(), crate::checkpoint::shown(&name))
     };
     Error::input(format!(
-        "unrelated checkpoints: {} has {}, {} has {}, and no name is on both sides; give two of the same model",
+        "unrelated checkpoints: {} has {}, {} has {}, and no name is on both sides; give two of the same \
+         model",
         before.path().display(),
         example(before),
         after.path().display(),

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::digest::Hasher;
 use crate::divergence::accumulate::{Accumulator, Distances, percentile, places};
-use crate::divergence::block::{BLOCK, compare_16, compare_f32};
+use crate::divergence::block::{BLOCK, compare_f32, narrowed_16};
 use crate::tensor::{Data, Dtype, Tensor};
 
 /// How one output differs from its yardstick.
@@ -130,8 +130,10 @@ fn add_f16(sum: &mut Accumulator, a: &[f16], b: &[f16]) {
     a.convert_to_f32_slice(wide_a);
     b.convert_to_f32_slice(wide_b);
     let distances = &mut distances[..a.len()];
-    let (a, b) = ((bytemuck::cast_slice(a), &*wide_a), (bytemuck::cast_slice(b), &*wide_b));
-    let summary = compare_16(a, b, f16::INFINITY.to_bits(), distances);
+    // The relative difference is that of the widened values; the distances are those of f16.
+    let summary = compare_f32(wide_a, wide_b, distances);
+    let (a, b) = (bytemuck::cast_slice(a), bytemuck::cast_slice(b));
+    let summary = narrowed_16(a, b, f16::INFINITY.to_bits(), summary, distances);
     sum.add(Distances::Narrow(distances), &summary);
 }
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::checkpoint::header::LENGTH;
 
 const TORCH: &str = "load it with torch.load(…, weights_only=True) where you trust it, and write it with \
-                     safetensors.torch.save_file; it is not read here, because reading a pickle runs the code \
+                     safetensors.torch.save_file; it is not read here, because reading a pickle runs the \
+                     code \
                      that lies in it";
 
 /// What the file is and what to do, if it is none of ours.

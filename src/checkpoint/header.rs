@@ -1,6 +1,6 @@
-//! The header of a `.safetensors` file: 8 bytes with its length, then JSON that names type, shape and place of
-//! each tensor. All of it is checked before anything is believed: `serde_json` alone would keep the last of two
-//! equal keys, and a product of extents may be more than a number holds.
+//! The header of a `.safetensors` file: 8 bytes with its length, then JSON that names type, shape and place
+//! of each tensor. All of it is checked before anything is believed: `serde_json` alone would keep the last
+//! of two equal keys, and a product of extents may be more than a number holds.
 //!
 //! The format: <https://huggingface.co/docs/safetensors>, "Format".
 
@@ -69,14 +69,16 @@ fn end(bytes: &[u8]) -> std::result::Result<usize, String> {
     let length = u64::from_le_bytes(*length);
     if length > MOST_BYTES {
         return Err(format!(
-            "no .safetensors file, or a corrupt one: it says that its header has {length} bytes, and the format \
+            "no .safetensors file, or a corrupt one: it says that its header has {length} bytes, and the \
+             format \
              allows {MOST_BYTES}"
         ));
     }
     let end = LENGTH + length as usize;
     if end > file {
         return Err(format!(
-            "its header should end at byte {end}, and the file has {file}: it is truncated; copy or save it again"
+            "its header should end at byte {end}, and the file has {file}: it is truncated; copy or save \
+             it again"
         ));
     }
     Ok(end)
@@ -128,7 +130,8 @@ fn check_places(tensors: &mut [Entry], start: usize, file: usize) -> std::result
         if entry.range.0 > expected {
             let gap = entry.range.0 - expected;
             return Err(format!(
-                "its header is corrupt: {gap} bytes in front of tensor \"{name}\" belong to no tensor; save it again"
+                "its header is corrupt: {gap} bytes in front of tensor \"{name}\" belong to no tensor; \
+                 save it again"
             ));
         }
         before = Some(entry);
@@ -136,12 +139,14 @@ fn check_places(tensors: &mut [Entry], start: usize, file: usize) -> std::result
     let end = before.map_or(start, |before| before.range.1);
     if end > file {
         return Err(format!(
-            "its tensors should end at byte {end}, and the file has {file}: it is truncated; copy or save it again"
+            "its tensors should end at byte {end}, and the file has {file}: it is truncated; copy or save \
+             it again"
         ));
     }
     if end < file {
         return Err(format!(
-            "its tensors end at byte {end}, and the file has {file}: {} bytes belong to no tensor; save it again",
+            "its tensors end at byte {end}, and the file has {file}: {} bytes belong to no tensor; save it \
+             again",
             file - end
         ));
     }

@@ -23,8 +23,8 @@ pub fn is_named_so(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(SUFFIX))
 }
 
-/// Opens all shards that an index names. What is in a shard and not in the index is loaded by everybody else too,
-/// and belongs to the checkpoint.
+/// Opens all shards that an index names. What is in a shard and not in the index is loaded by everybody else
+/// too, and belongs to the checkpoint.
 pub fn open(path: &Path) -> Result<Vec<Mapped>> {
     let wrong = |what: String| Error::input(format!("{}: {what}", path.display()));
     let cannot =

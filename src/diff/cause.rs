@@ -1,9 +1,9 @@
 //! Likely causes of a difference between plain checkpoints: one rule, one file, each with its evidence in
 //! numbers, and in its head when it fires. `METHODOLOGY.md` has them in one place.
 //!
-//! Every tensor that differs is given to one rule, the first that explains it: those that hold bit for bit come
-//! before those that only bound a difference, and "truly different" and "cannot tell" come last. The whole is a
-//! sentence of the rules that fired, the one that explains most tensors first.
+//! Every tensor that differs is given to one rule, the first that explains it: those that hold bit for bit
+//! come before those that only bound a difference, and "truly different" and "cannot tell" come last. The
+//! whole is a sentence of the rules that fired, the one that explains most tensors first.
 
 mod different;
 mod layout;
@@ -164,8 +164,8 @@ fn look_at_values(pair: &Pair, before: &Checkpoint, is_state: bool) -> Finding {
         .unwrap_or_else(|| Finding::Different(different::look(pair)))
 }
 
-/// Whether a tensor tells which model it is of: floats that are not all the same. Integers are often positions,
-/// which are the same in every model.
+/// Whether a tensor tells which model it is of: floats that are not all the same. Integers are often
+/// positions, which are the same in every model.
 fn is_telling(view: View) -> bool {
     float(view.element).is_some() && first(view).is_some_and(|first| !all(view, |value| value == first))
 }

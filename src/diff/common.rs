@@ -1,5 +1,5 @@
-//! In which type two tensors are compared: their own if it is the same, else the smallest that holds all values
-//! of both exactly.
+//! In which type two tensors are compared: their own if it is the same, else the smallest that holds all
+//! values of both exactly.
 
 use crate::checkpoint::element::{Element, Float, Kind, kind, name};
 

@@ -1,17 +1,18 @@
-//! Comparing one tensor with another, over their mapped bytes: blocks that lie in the nearest cache, chunks that
-//! threads take, and groups of chunks whose sums are put together in order, so that no result depends on how many
-//! threads there are, and memory does not grow with the tensor.
+//! Comparing one tensor with another, over their mapped bytes: blocks that lie in the nearest cache, chunks
+//! that threads take, and groups of chunks whose sums are put together in order, so that no result depends on
+//! how many threads there are, and memory does not grow with the tensor.
 
 use rayon::prelude::*;
 
 use crate::checkpoint::View;
 use crate::diff::block::Scratch;
 use crate::diff::common::Common;
+use crate::diff::extent::Extent;
 use crate::diff::model::{Distance, Facts};
 use crate::diff::special::{self, Special};
 use crate::diff::widen;
 use crate::diff::window::{Hits, LARGE, Window};
-use crate::divergence::accumulate::{Accumulator, percentile, places};
+use crate::divergence::accumulate::{Accumulator, percentile, places, rank_of_p99, select};
 use crate::divergence::block::BLOCK;
 
 /// Blocks that one task compares.
@@ -23,8 +24,8 @@ const GROUP: usize = 256;
 /// Blocks that a sample has at the most.
 const SAMPLED: usize = 256;
 
-/// How far `after` is from `before`; `None` if no type holds both exactly, or they have not the same number of
-/// elements. `read` is told of bytes that were compared.
+/// How far `after` is from `before`; `None` if no type holds both exactly, or they have not the same number
+/// of elements. `read` is told of bytes that were compared.
 pub fn compare(before: View, after: View, read: &(dyn Fn(u64) + Sync)) -> Option<Distance> {
     let common = Common::of(before.element, after.element)?;
     let pair = Pair::new(before, after, common)?;
@@ -59,8 +60,8 @@ struct Tally {
     sum: Accumulator,
     before: Special,
     after: Special,
-    /// Sums over the bits of blocks that differ, of either side.
-    bits: [u32; 2],
+    /// Of blocks that differ.
+    extent: Extent,
     /// Distances near the percentile, if it was guessed.
     hits: Option<Hits>,
 }
@@ -70,9 +71,7 @@ impl Tally {
         self.sum.append(&later.sum);
         self.before.append(later.before);
         self.after.append(later.after);
-        for (sum, bits) in self.bits.iter_mut().zip(later.bits) {
-            *sum = sum.wrapping_add(bits);
-        }
+        self.extent.append(&later.extent);
         if let Some((hits, later)) = self.hits.as_mut().zip(later.hits.as_ref()) {
             hits.append(later);
         }
@@ -109,26 +108,28 @@ impl<'a> Pair<'a> {
         let mut tally = Tally { hits: window.map(Window::hits), ..Tally::default() };
         let (of_a, of_b) = (self.before.element, self.after.element);
         for (a, b) in self.blocks(a, b) {
-            let special =
-                if self.common == Common::Bytes { Special::default() } else { special::count(of_a, a) };
-            tally.before.append(special);
             if of_a == of_b && a == b {
+                let special =
+                    if self.common == Common::Bytes { Special::default() } else { special::count(of_a, a) };
                 let elements = (a.len() / widen::size(of_a)) as u64;
                 tally.sum.add_equal(elements, elements - special.all());
+                tally.before.append(special);
                 tally.after.append(special);
-            } else {
-                if self.common != Common::Bytes {
-                    tally.after.append(special::count(of_b, b));
-                }
-                let size = widen::size(of_a);
-                for (sum, bytes) in tally.bits.iter_mut().zip([a, b]) {
-                    *sum = sum.wrapping_add(special::sum_of_bits(size, bytes));
-                }
-                let (distances, summary) = scratch.compare(self.common, (of_a, a), (of_b, b));
-                tally.sum.add(distances, &summary);
-                if let Some(hits) = &mut tally.hits {
+                continue;
+            }
+            let (distances, summary, extent) = scratch.measure(self.common, (of_a, a), (of_b, b));
+            if !extent.is_finite() {
+                tally.before.append(special::count(of_a, a));
+                tally.after.append(special::count(of_b, b));
+            }
+            tally.extent.append(&extent);
+            match &mut tally.hits {
+                // The window takes the histogram's place.
+                Some(hits) => {
+                    tally.sum.add_without_histogram(distances, &summary);
                     hits.add(distances);
                 }
+                None => tally.sum.add(distances, &summary),
             }
         }
         tally
@@ -159,12 +160,16 @@ impl<'a> Pair<'a> {
 
     fn distance(&self, tally: Tally) -> Distance {
         let sum = &tally.sum;
-        let histogram = sum.histogram();
         let measured = if self.common == Common::Bytes { None } else { sum.max };
-        let refined =
-            || percentile(&histogram, sum.elements, |low, high, shift| self.count(low, high, shift));
-        let guessed = tally.hits.and_then(|hits| hits.p99(sum.elements));
-        let p99 = measured.map(|_| guessed.unwrap_or_else(refined));
+        let count = |low, high, shift| self.count(low, high, shift);
+        let p99 = measured.map(|_| match tally.hits {
+            Some(hits) => hits.p99(sum.elements).unwrap_or_else(|| {
+                let bits = u64::BITS - sum.max.unwrap_or(1).leading_zeros();
+                select(0, bits, rank_of_p99(sum.elements), count)
+            }),
+            None => percentile(&sum.histogram(), sum.elements, count),
+        });
+        let difference = tally.extent.difference;
         Distance {
             compared_as: self.common.name(),
             elements: sum.elements,
@@ -172,9 +177,7 @@ impl<'a> Pair<'a> {
             v_c: if sum.elements == 0 { 0.0 } else { sum.differing as f64 / sum.elements as f64 },
             v_ermv: if self.common == Common::Bytes { None } else { sum.v_ermv() },
             v_ermv_excluded: sum.v_ermv_excluded(),
-            max_difference: measured
-                .and(Some(sum.max_difference))
-                .filter(|difference| difference.is_finite()),
+            max_difference: measured.map(|_| difference).filter(|difference| difference.is_finite()),
             max_ulp: measured,
             p99_ulp: p99,
             first_difference: sum.first,
@@ -184,10 +187,10 @@ impl<'a> Pair<'a> {
             infinite_before: tally.before.infinite,
             infinite_after: tally.after.infinite,
             facts: Facts {
-                max_magnitude: sum.max_magnitude,
+                max_magnitude: tally.extent.magnitude_before,
                 may_be_permuted: self.before.element == self.after.element
                     && sum.differing > 0
-                    && tally.bits[0] == tally.bits[1],
+                    && tally.extent.bits[0] == tally.extent.bits[1],
             },
         }
     }
@@ -202,8 +205,8 @@ impl<'a> Pair<'a> {
                 |(mut scratch, mut counts), chunk| {
                     let (a, b) = self.chunk(chunk);
                     for (a, b) in self.blocks(a, b) {
-                        // Equal ones are at distance 0, and `low` never is.
-                        if self.before.element != self.after.element || a != b {
+                        // Equal ones are at distance 0.
+                        if low == 0 || self.before.element != self.after.element || a != b {
                             let pair = ((self.before.element, a), (self.after.element, b));
                             let (distances, _) = scratch.compare(self.common, pair.0, pair.1);
                             distances.within(low, high, |d| counts[((d - low) >> shift) as usize] += 1);

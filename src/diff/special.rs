@@ -102,28 +102,6 @@ fn count_8(bytes: &[u8], largest: u8, infinity: u8) -> (u64, u64, u64) {
     sums
 }
 
-/// A sum over the bits of elements of `size` bytes that does not depend on their order.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-pub fn sum_of_bits(size: usize, bytes: &[u8]) -> u32 {
-    // Spread, so that what one element has less than another is not made up for by a third that easily.
-    let spread = |word: u32| (word ^ word >> 15).wrapping_mul(0x9e37_79b1);
-    let mut sum = 0u32;
-    match size {
-        1 => bytes.iter().for_each(|byte| sum = sum.wrapping_add(spread(u32::from(*byte)))),
-        2 => {
-            for bytes in bytes.as_chunks::<2>().0 {
-                sum = sum.wrapping_add(spread(u32::from(u16::from_le_bytes(*bytes))));
-            }
-        }
-        _ => {
-            for bytes in bytes.as_chunks::<4>().0 {
-                sum = sum.wrapping_add(spread(u32::from_le_bytes(*bytes)));
-            }
-        }
-    }
-    sum
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,14 +1,15 @@
-//! The 99th percentile of distances without reading a large tensor again: a sample says between which distances
-//! it will lie, and the one pass over the tensor keeps the distances in that window. If the sample was wrong, or
-//! too much lies in the window, the histogram is refined instead, which reads everything again.
+//! The 99th percentile of distances without reading a large tensor again: a sample says between which
+//! distances it will lie, and the one pass over the tensor keeps the distances in that window. If the sample
+//! was wrong, or too much lies in the window, distances are counted bit by bit instead, which reads
+//! everything again.
 
-use crate::divergence::accumulate::Distances;
+use crate::divergence::accumulate::{Distances, rank_of_p99};
 
 /// Elements from which on a sample is worth its time.
 pub const LARGE: usize = 1 << 21;
 
-/// Standard deviations of the sample's percentile that the window reaches to either side: blocks of a tensor are
-/// less independent than elements are.
+/// Standard deviations of the sample's percentile that the window reaches to either side: blocks of a tensor
+/// are less independent than elements are.
 const REACH: f64 = 6.0;
 
 /// Windows up to this wide are counted by value.
@@ -25,7 +26,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window that a sample of distances tells. `None` where the histogram tells the percentile by itself.
+    /// The window that a sample of distances tells. `None` where the histogram tells the percentile by
+    /// itself.
     pub fn of(mut sample: Vec<u64>) -> Option<Self> {
         if sample.is_empty() {
             return None;
@@ -105,7 +107,7 @@ impl Hits {
 
     /// The smallest distance that at least 99 % of `elements` do not exceed, if it lies in the window.
     pub fn p99(self, elements: u64) -> Option<u64> {
-        let rank = elements.saturating_mul(99).div_ceil(100);
+        let rank = rank_of_p99(elements);
         let mut rank = rank.checked_sub(elements - self.above).filter(|rank| *rank > 0)?;
         match self.within? {
             Within::Counts(counts) => {

@@ -1,7 +1,7 @@
-//! What blocks show, put together: counts, the mean of relative differences, a histogram of distances, and from
-//! it an exact percentile.
+//! What blocks show, put together: counts, the mean of relative differences, a histogram of distances, and
+//! from it an exact percentile.
 
-use crate::divergence::block::{Summary, count_at_least, count_at_least_wide, count_within};
+use crate::divergence::block::{PART, Summary, count_at_least, count_at_least_wide, parts_within};
 
 /// ULP distances of a block.
 #[derive(Debug, Clone, Copy)]
@@ -51,10 +51,14 @@ impl Distances<'_> {
                     return;
                 };
                 // Mostly none of them is within: that is seen of many at once.
-                for part in distances.chunks(64) {
-                    if count_within(part, first, width) > 0 {
+                for block in distances.chunks(64 * PART) {
+                    let mut parts = parts_within(block, first, width);
+                    while parts != 0 {
+                        let begin = parts.trailing_zeros() as usize * PART;
+                        let part = &block[begin..block.len().min(begin + PART)];
                         let inside = part.iter().filter(|d| d.wrapping_sub(first) <= width);
                         inside.for_each(|distance| each(u64::from(*distance)));
+                        parts &= parts - 1;
                     }
                 }
             }
@@ -75,16 +79,12 @@ pub struct Accumulator {
     pub differing: u64,
     /// The index of the first of them.
     pub first: Option<u64>,
-    /// The largest |A−B|; infinite where one of them is.
-    pub max_difference: f64,
-    /// The largest |A| among blocks that differ.
-    pub max_magnitude: f64,
     relative: f64,
     counted: u64,
     /// The largest distance; `None` if a NaN differs.
     pub max: Option<u64>,
-    /// Elements at distance 2^k or more, by k: what the histogram's differences are made of. Not kept up once a
-    /// NaN differs.
+    /// Elements at distance 2^k or more, by k: what the histogram's differences are made of. Not kept up once
+    /// a NaN differs.
     at_least: [u64; 64],
 }
 
@@ -94,8 +94,6 @@ impl Default for Accumulator {
             elements: 0,
             differing: 0,
             first: None,
-            max_difference: 0.0,
-            max_magnitude: 0.0,
             relative: 0.0,
             counted: 0,
             max: Some(0),
@@ -107,10 +105,19 @@ impl Default for Accumulator {
 impl Accumulator {
     /// Adds a block.
     pub fn add(&mut self, distances: Distances, summary: &Summary) {
+        self.add_without_histogram(distances, summary);
+        if let Some(max) = self.max.and(summary.max).filter(|_| summary.differing > 0) {
+            self.at_least[0] += summary.differing;
+            for power in 1..=max.ilog2() as usize {
+                self.at_least[power] += distances.at_least(power);
+            }
+        }
+    }
+
+    /// Adds a block, and leaves the histogram as it is.
+    pub fn add_without_histogram(&mut self, distances: Distances, summary: &Summary) {
         self.relative += summary.relative;
         self.counted += summary.counted;
-        self.max_difference = self.max_difference.max(summary.max_difference);
-        self.max_magnitude = self.max_magnitude.max(summary.max_magnitude);
         if summary.differing > 0 {
             if self.first.is_none() {
                 let index = (0..distances.len()).find(|&index| distances.differs(index));
@@ -118,12 +125,6 @@ impl Accumulator {
             }
             self.differing += summary.differing;
             self.max = self.max.zip(summary.max).map(|(a, b)| a.max(b));
-            self.at_least[0] += summary.differing;
-            if let Some(max) = self.max.and(summary.max) {
-                for power in 1..=max.ilog2() as usize {
-                    self.at_least[power] += distances.at_least(power);
-                }
-            }
         }
         self.elements += distances.len() as u64;
     }
@@ -141,8 +142,6 @@ impl Accumulator {
         self.differing += later.differing;
         self.relative += later.relative;
         self.counted += later.counted;
-        self.max_difference = self.max_difference.max(later.max_difference);
-        self.max_magnitude = self.max_magnitude.max(later.max_magnitude);
         self.max = self.max.zip(later.max).map(|(a, b)| a.max(b));
         for (sum, count) in self.at_least.iter_mut().zip(&later.at_least) {
             *sum += count;
@@ -159,8 +158,8 @@ impl Accumulator {
         self.elements - self.counted
     }
 
-    /// Elements per distance: entry 0 counts distance 0, entry *k* distances in [2^(k−1), 2^k). Empty if a NaN
-    /// differs.
+    /// Elements per distance: entry 0 counts distance 0, entry *k* distances in [2^(k−1), 2^k). Empty if a
+    /// NaN differs.
     pub fn histogram(&self) -> Vec<u64> {
         if self.max.is_none() {
             return Vec::new();
@@ -175,20 +174,34 @@ impl Accumulator {
 
 /// The smallest distance that at least 99 % of all elements do not exceed.
 ///
-/// The histogram names the binary order of magnitude; within it the distances are counted again by
-/// 16 more bits at a time until one value is left: `count(low, high, shift)` must tell how many distances from
+/// The histogram names the binary order of magnitude; within it the distances are counted again by 16 more
+/// bits at a time until one value is left: `count(low, high, shift)` must tell how many distances from
 /// `low` to `high` have which `(distance − low) >> shift`.
-pub fn percentile(histogram: &[u64], elements: u64, mut count: impl FnMut(u64, u64, u32) -> Vec<u64>) -> u64 {
-    let mut rank = elements.saturating_mul(99).div_ceil(100);
+pub fn percentile(histogram: &[u64], elements: u64, count: impl FnMut(u64, u64, u32) -> Vec<u64>) -> u64 {
+    let mut rank = rank_of_p99(elements);
     let bucket = place_of(&mut rank, histogram);
     if bucket <= 1 {
         return bucket as u64;
     }
-    let mut low = 1u64 << (bucket - 1);
-    let mut bits = bucket as u32 - 1;
+    select(1 << (bucket - 1), bucket as u32 - 1, rank, count)
+}
+
+/// How many of all distances the 99th percentile is to be no less than.
+pub fn rank_of_p99(elements: u64) -> u64 {
+    elements.saturating_mul(99).div_ceil(100)
+}
+
+/// The `rank`-th smallest (from 1) of the distances in [low, low + 2^bits), counted by `count` as
+/// [`percentile`] has it.
+pub fn select(
+    mut low: u64,
+    mut bits: u32,
+    mut rank: u64,
+    mut count: impl FnMut(u64, u64, u32) -> Vec<u64>,
+) -> u64 {
     while bits > 0 {
         let shift = bits.saturating_sub(16);
-        let counts = count(low, low + ((1 << bits) - 1), shift);
+        let counts = count(low, low + (u64::MAX >> (64 - bits)), shift);
         low += (place_of(&mut rank, &counts) as u64) << shift;
         bits = shift;
     }

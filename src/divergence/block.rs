@@ -20,10 +20,6 @@ pub struct Summary {
     pub relative: f64,
     /// Elements with finite A ≠ 0 and finite B.
     pub counted: u64,
-    /// The largest |A−B|; infinite where one of them is, or where f32 overflows.
-    pub max_difference: f64,
-    /// The largest |A| that is no NaN.
-    pub max_magnitude: f64,
 }
 
 /// Elements that are compared side by side.
@@ -36,23 +32,58 @@ struct Lanes {
     relative: [f32; LANES],
     counted: [u32; LANES],
     difference: [f32; LANES],
-    magnitude: [f32; LANES],
+    magnitudes: [[u32; LANES]; 2],
+    bits: [[u32; LANES]; 2],
+}
+
+impl Lanes {
+    const NONE: Self = Self {
+        differing: [0; LANES],
+        max: [0; LANES],
+        relative: [0.0; LANES],
+        counted: [0; LANES],
+        difference: [0.0; LANES],
+        magnitudes: [[0; LANES]; 2],
+        bits: [[0; LANES]; 2],
+    };
+}
+
+/// How large the values of a block are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sizes {
+    /// The largest |A−B|; NaN are passed over.
+    pub difference: f32,
+    /// The largest bits of |A| and of |B|; those of NaN are larger than those of infinities.
+    pub magnitudes: [u32; 2],
+    /// Sums over the bits of A and of B, which do not depend on the order.
+    pub bits: [u32; 2],
 }
 
 /// Compares f32 and writes their ULP distances.
 pub fn compare_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> Summary {
-    let lanes = lanes_f32(a, b, distances);
+    summary_f32(&lanes_f32(a, b, distances), a, b)
+}
+
+/// As [`compare_f32`], and how large everything is: in one loop, for the memory is waited for in it.
+pub fn measure_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> (Summary, Sizes) {
+    let lanes = measured_lanes_f32(a, b, distances);
+    let sizes = Sizes {
+        difference: lanes.difference.iter().copied().fold(0.0, f32::max),
+        magnitudes: lanes.magnitudes.map(|most| most.into_iter().fold(0, u32::max)),
+        bits: lanes.bits.map(|bits| bits.into_iter().fold(0, u32::wrapping_add)),
+    };
+    (summary_f32(&lanes, a, b), sizes)
+}
+
+fn summary_f32(lanes: &Lanes, a: &[f32], b: &[f32]) -> Summary {
     let relative = lanes.relative.iter().map(|sum| f64::from(*sum)).sum::<f64>();
     let sum = |counts: &[u32]| counts.iter().map(|count| u64::from(*count)).sum();
-    let most = |values: &[f32]| f64::from(values.iter().copied().fold(0.0, f32::max));
     Summary {
         differing: sum(&lanes.differing),
         max: known(lanes.max.iter().copied().fold(0, u32::max)),
         // A block's terms are summed in f32, to about six digits; where that overflows, in f64.
         relative: if relative.is_finite() { relative } else { relative_f64(a, b) },
         counted: sum(&lanes.counted),
-        max_difference: most(&lanes.difference),
-        max_magnitude: most(&lanes.magnitude),
     }
 }
 
@@ -60,35 +91,43 @@ fn known(max: u32) -> Option<u64> {
     (max != NAN).then_some(u64::from(max))
 }
 
-/// A distance is [`NAN`] where a NaN differs; one of numbers is at most 2^32 − 2^24, so that it never is [`NAN`].
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
 fn lanes_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> Lanes {
-    let (zeros, none) = ([0; LANES], [0.0; LANES]);
-    let mut lanes = Lanes {
-        differing: zeros,
-        max: zeros,
-        relative: none,
-        counted: zeros,
-        difference: none,
-        magnitude: none,
-    };
+    lanes::<false>(a, b, distances)
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
+fn measured_lanes_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> Lanes {
+    lanes::<true>(a, b, distances)
+}
+
+/// A distance is [`NAN`] where a NaN differs; one of numbers is at most 2^32 − 2^24, so that it never is
+/// [`NAN`].
+#[inline(always)]
+fn lanes<const MEASURED: bool>(a: &[f32], b: &[f32], distances: &mut [u32]) -> Lanes {
+    let mut lanes = Lanes::NONE;
     let (blocks_a, rest_a) = a.as_chunks::<LANES>();
     let (blocks_b, rest_b) = b.as_chunks::<LANES>();
     let (blocks_d, rest_d) = distances.as_chunks_mut::<LANES>();
     for ((a, b), distances) in blocks_a.iter().zip(blocks_b).zip(blocks_d) {
-        compare_lanes(&mut lanes, a, b, distances);
+        compare_lanes::<MEASURED>(&mut lanes, a, b, distances);
     }
     // Zeros in place of what is missing: equal, and not counted.
-    let (mut last_a, mut last_b, mut last_d) = ([0f32; LANES], [0f32; LANES], zeros);
+    let (mut last_a, mut last_b, mut last_d) = ([0f32; LANES], [0f32; LANES], [0; LANES]);
     last_a[..rest_a.len()].copy_from_slice(rest_a);
     last_b[..rest_b.len()].copy_from_slice(rest_b);
-    compare_lanes(&mut lanes, &last_a, &last_b, &mut last_d);
+    compare_lanes::<MEASURED>(&mut lanes, &last_a, &last_b, &mut last_d);
     rest_d.copy_from_slice(&last_d[..rest_d.len()]);
     lanes
 }
 
 #[inline(always)]
-fn compare_lanes(lanes: &mut Lanes, a: &[f32; LANES], b: &[f32; LANES], distances: &mut [u32; LANES]) {
+fn compare_lanes<const MEASURED: bool>(
+    lanes: &mut Lanes,
+    a: &[f32; LANES],
+    b: &[f32; LANES],
+    distances: &mut [u32; LANES],
+) {
     for lane in 0..LANES {
         let (a, b) = (a[lane], b[lane]);
         let (bits_a, bits_b) = (a.to_bits(), b.to_bits());
@@ -101,14 +140,18 @@ fn compare_lanes(lanes: &mut Lanes, a: &[f32; LANES], b: &[f32; LANES], distance
         lanes.differing[lane] += u32::from(bits_a != bits_b);
         lanes.max[lane] = lanes.max[lane].max(distance);
         let counted = is_counted(a, b);
-        let difference = a - b;
-        // NaN is never more than anything.
-        let most = |most: f32, value: f32| if value > most { value } else { most };
-        lanes.difference[lane] = most(lanes.difference[lane], difference.abs());
-        lanes.magnitude[lane] = most(lanes.magnitude[lane], a.abs());
-        let relative = (difference / a).abs();
+        let relative = ((a - b) / a).abs();
         lanes.relative[lane] += if counted { relative } else { 0.0 };
         lanes.counted[lane] += u32::from(counted);
+        if MEASURED {
+            let difference = (a - b).abs();
+            let most = lanes.difference[lane];
+            lanes.difference[lane] = if difference > most { difference } else { most };
+            for (side, bits) in [bits_a, bits_b].into_iter().enumerate() {
+                lanes.magnitudes[side][lane] = lanes.magnitudes[side][lane].max(bits & 0x7fff_ffff);
+                lanes.bits[side][lane] = lanes.bits[side][lane].wrapping_add(bits);
+            }
+        }
     }
 }
 
@@ -122,32 +165,19 @@ fn is_counted(a: f32, b: f32) -> bool {
     a.is_finite() & b.is_finite() & (a != 0.0)
 }
 
-/// Compares numbers of 16 bits whose values widened to f32 are `wide_a` and `wide_b`: relative differences are
-/// those of the widened values, distances those of the narrow type. `infinity` is the bits of its largest value
-/// that is no NaN.
-pub fn compare_16(
-    (a, wide_a): (&[u16], &[f32]),
-    (b, wide_b): (&[u16], &[f32]),
-    infinity: u16,
-    distances: &mut [u32],
-) -> Summary {
-    let summary = compare_f32(wide_a, wide_b, distances);
+/// What a comparison of numbers of 16 bits, widened to f32, says once distances are those of the narrow type.
+/// `infinity` is the bits of its largest value that is no NaN.
+pub fn narrowed_16(a: &[u16], b: &[u16], infinity: u16, wide: Summary, distances: &mut [u32]) -> Summary {
     distances_16(a, b, infinity, distances);
     let (differing, max) = summarise(distances);
-    Summary { differing, max: known(max), ..summary }
+    Summary { differing, max: known(max), ..wide }
 }
 
-/// As [`compare_16`] for numbers of 8 bits.
-pub fn compare_8(
-    (a, wide_a): (&[u8], &[f32]),
-    (b, wide_b): (&[u8], &[f32]),
-    infinity: u8,
-    distances: &mut [u32],
-) -> Summary {
-    let summary = compare_f32(wide_a, wide_b, distances);
+/// As [`narrowed_16`] for numbers of 8 bits.
+pub fn narrowed_8(a: &[u8], b: &[u8], infinity: u8, wide: Summary, distances: &mut [u32]) -> Summary {
     distances_8(a, b, infinity, distances);
     let (differing, max) = summarise(distances);
-    Summary { differing, max: known(max), ..summary }
+    Summary { differing, max: known(max), ..wide }
 }
 
 /// ULP distances of 16-bit numbers given as bits; [`NAN`] where a NaN differs.
@@ -191,8 +221,6 @@ const WIDE_LANES: usize = 16;
 pub fn compare_f64(a: &[f64], b: &[f64], distances: &mut [u64]) -> Summary {
     let mut sums = [0f64; WIDE_LANES];
     let (mut differing, mut max, mut counted) = ([0u64; WIDE_LANES], [0u64; WIDE_LANES], [0u64; WIDE_LANES]);
-    let (mut differences, mut magnitudes) = ([0f64; WIDE_LANES], [0f64; WIDE_LANES]);
-    let most = |most: f64, value: f64| if value > most { value } else { most };
     let blocks = a.chunks(WIDE_LANES).zip(b.chunks(WIDE_LANES)).zip(distances.chunks_mut(WIDE_LANES));
     for ((a, b), distances) in blocks {
         for (lane, ((&a, &b), distance)) in a.iter().zip(b).zip(distances).enumerate() {
@@ -203,8 +231,6 @@ pub fn compare_f64(a: &[f64], b: &[f64], distances: &mut [u64]) -> Summary {
             differing[lane] += u64::from(bits_a != bits_b);
             max[lane] = max[lane].max(*distance);
             let is_counted = a.is_finite() & b.is_finite() & (a != 0.0);
-            differences[lane] = most(differences[lane], (a - b).abs());
-            magnitudes[lane] = most(magnitudes[lane], a.abs());
             sums[lane] += if is_counted { ((a - b) / a).abs() } else { 0.0 };
             counted[lane] += u64::from(is_counted);
         }
@@ -215,26 +241,24 @@ pub fn compare_f64(a: &[f64], b: &[f64], distances: &mut [u64]) -> Summary {
         max: (max != WIDE_NAN).then_some(max),
         relative: sums.iter().sum(),
         counted: counted.iter().sum(),
-        max_difference: differences.iter().copied().fold(0.0, f64::max),
-        max_magnitude: magnitudes.iter().copied().fold(0.0, f64::max),
     }
 }
 
-/// Compares integers and writes their absolute differences, the largest possible one in place of a larger one.
+/// Compares integers and writes their absolute differences, the largest possible one in place of a larger
+/// one.
 pub fn compare_integers(a: &[i128], b: &[i128], distances: &mut [u64]) -> Summary {
     let mut summary = Summary { max: Some(0), ..Summary::default() };
-    let (mut max, mut magnitude) = (0, 0);
+    let mut max = 0;
     for ((&a, &b), distance) in a.iter().zip(b).zip(distances) {
         *distance = u64::try_from(a.abs_diff(b)).unwrap_or(u64::MAX);
         max = max.max(*distance);
-        magnitude = magnitude.max(a.unsigned_abs());
         summary.differing += u64::from(*distance != 0);
         if a != 0 {
             summary.counted += 1;
             summary.relative += *distance as f64 / a.unsigned_abs() as f64;
         }
     }
-    Summary { max: Some(max), max_difference: max as f64, max_magnitude: magnitude as f64, ..summary }
+    Summary { max: Some(max), ..summary }
 }
 
 /// How many distances are `least` or more.
@@ -243,10 +267,21 @@ pub fn count_at_least(distances: &[u32], least: u32) -> u64 {
     u64::from(distances.iter().map(|distance| u32::from(*distance >= least)).sum::<u32>())
 }
 
-/// How many distances are from `low` to `low + width`.
+/// Elements of a part in [`parts_within`].
+pub const PART: usize = 64;
+
+/// Which parts of a block have a distance from `low` to `low + width`: one bit for each.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-pub fn count_within(distances: &[u32], low: u32, width: u32) -> u32 {
-    distances.iter().map(|distance| u32::from(distance.wrapping_sub(low) <= width)).sum()
+pub fn parts_within(distances: &[u32], low: u32, width: u32) -> u64 {
+    let mut parts = 0;
+    for (place, part) in distances.chunks(PART).enumerate().take(64) {
+        let mut is_within = false;
+        for distance in part {
+            is_within |= distance.wrapping_sub(low) <= width;
+        }
+        parts |= u64::from(is_within) << place;
+    }
+    parts
 }
 
 /// As [`count_at_least`] for wide distances.

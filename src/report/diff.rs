@@ -1,5 +1,5 @@
-//! The difference of two checkpoints on a terminal: a summary with the likely cause, its evidence, and a line per
-//! tensor that differs, those that matter most first.
+//! The difference of two checkpoints on a terminal: a summary with the likely cause, its evidence, and a line
+//! per tensor that differs, those that matter most first.
 
 mod names;
 
@@ -68,7 +68,8 @@ fn headline(diff: &Diff) -> String {
     format!("{different} of {tensors} {of} {differ}; likely cause: {}", readable(&diff.likely_cause))
 }
 
-/// A sentence with names out of a file in it: nothing does anything to a terminal, and no name fills a screen.
+/// A sentence with names out of a file in it: nothing does anything to a terminal, and no name fills a
+/// screen.
 fn readable(sentence: &str) -> String {
     let words: Vec<String> = visible(sentence).split(' ').map(|word| names::short(word, LONGEST)).collect();
     words.join(" ")

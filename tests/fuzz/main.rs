@@ -1,10 +1,12 @@
-//! The reader of checkpoints against files that are wrong in every way: it must refuse them in one line or open
-//! them, never panic, and never take memory because a header says so. What opens must be equal to itself.
+//! The reader of checkpoints against files that are wrong in every way: it must refuse them in one line or
+//! open them, never panic, and never take memory because a header says so. What opens must be equal to
+//! itself.
 //!
-//! Starts from `corpus/`, small files both right and wrong, and mutates them: bytes, the header with regard to its
-//! JSON, truncation, and parts of two files put together. A few seconds by default; `SAMEBITS_FUZZ_SECONDS=60`
-//! goes on longer, `SAMEBITS_FUZZ_SEED` from another seed. What fails is written into `target/tmp/`, and said.
-//! cargo-fuzz and bolero's engines need a nightly compiler to see coverage; this runs with the stable one.
+//! Starts from `corpus/`, small files both right and wrong, and mutates them: bytes, the header with regard
+//! to its JSON, truncation, and parts of two files put together. A few seconds by default;
+//! `SAMEBITS_FUZZ_SECONDS=60` goes on longer, `SAMEBITS_FUZZ_SEED` from another seed. What fails is written
+//! into `target/tmp/`, and said. cargo-fuzz and bolero's engines need a nightly compiler to see coverage;
+//! this runs with the stable one.
 
 #![allow(
     clippy::unwrap_used,

@@ -86,8 +86,18 @@ fn flip(bytes: &mut [u8], random: &mut Random) {
 fn length(bytes: &mut [u8], random: &mut Random) {
     let Some(length) = bytes.first_chunk_mut::<8>() else { return };
     let is = u64::from_le_bytes(*length);
-    let odd =
-        [0, 1, 2, is.wrapping_sub(1), is + 1, 99_999_999, 100_000_000, 100_000_001, u64::MAX, u64::MAX - 8];
+    let odd = [
+        0,
+        1,
+        2,
+        is.wrapping_sub(1),
+        is.wrapping_add(1),
+        99_999_999,
+        100_000_000,
+        100_000_001,
+        u64::MAX,
+        u64::MAX - 8,
+    ];
     *length = odd[random.random_range(0..odd.len())].to_le_bytes();
 }
 
@@ -97,7 +107,8 @@ fn splice(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     bytes.extend(&other[random.random_range(0..=other.len())..]);
 }
 
-/// Changes a token of the JSON and writes the length that then is right: what is behind the first check is reached.
+/// Changes a token of the JSON and writes the length that then is right: what is behind the first check is
+/// reached.
 fn header(bytes: &mut Vec<u8>, is_index: bool, random: &mut Random) {
     let start = if is_index { 0 } else { 8 };
     let length = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length) as usize);

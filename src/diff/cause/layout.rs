@@ -1,5 +1,5 @@
-//! What is no matter of values: tensors that one side lacks (a partial save, or other names), and such whose shape
-//! or type changed while every value stayed.
+//! What is no matter of values: tensors that one side lacks (a partial save, or other names), and such whose
+//! shape or type changed while every value stayed.
 
 use crate::diff::cause::{Cause, Scope};
 

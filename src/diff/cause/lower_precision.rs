@@ -1,11 +1,11 @@
-//! Saved in lower precision: every element of AFTER is that of BEFORE rounded to the nearest number of a narrower
-//! format, ties to even, whether AFTER still is of that format or was widened again.
+//! Saved in lower precision: every element of AFTER is that of BEFORE rounded to the nearest number of a
+//! narrower format, ties to even, whether AFTER still is of that format or was widened again.
 //!
-//! It fires if that holds for *all* elements, for f32 (of f64), f16, bf16, f8 e4m3 or f8 e5m2, and at least one
-//! element changed into something other than 0 (8 elements for the 8-bit formats, whose numbers are few enough
-//! to be met by chance). A finite value beyond the format's largest may have become that one, an infinity or, in
-//! e4m3, a NaN; such elements are counted as saturated. Where BEFORE is AFTER rounded, the files were given in
-//! the other order, and that is said.
+//! It fires if that holds for *all* elements, for f32 (of f64), f16, bf16, f8 e4m3 or f8 e5m2, and at least
+//! one element changed into something other than 0 (8 elements for the 8-bit formats, whose numbers are few
+//! enough to be met by chance). A finite value beyond the format's largest may have become that one, an
+//! infinity or, in e4m3, a NaN; such elements are counted as saturated. Where BEFORE is AFTER rounded, the
+//! files were given in the other order, and that is said.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -87,8 +87,8 @@ fn is_saturated(format: Float, from: f64, to: f64) -> bool {
         || (to.is_nan() && format == Float::E4m3)
 }
 
-/// The nearest number of a format without a largest one, ties to even. Exact: scaling by powers of two is, and so
-/// is rounding to an integer.
+/// The nearest number of a format without a largest one, ties to even. Exact: scaling by powers of two is,
+/// and so is rounding to an integer.
 pub fn round(format: Float, value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
@@ -136,7 +136,8 @@ fn tell_format(format: Float, found: &[(&str, &Found)], scope: &Scope, equal: &[
     let mut evidence = vec![match changed {
         0 => format!("every value is exact in {format}: nothing was lost"),
         _ => format!(
-            "every element of {} is the nearest {format} (ties to even) of its counterpart; {changed} elements \
+            "every element of {} is the nearest {format} (ties to even) of its counterpart; {changed} \
+             elements \
              changed",
             scope.of(found.len())
         ),
@@ -147,17 +148,20 @@ fn tell_format(format: Float, found: &[(&str, &Found)], scope: &Scope, equal: &[
     match left {
         (0, _) => {}
         (wide, 0) => evidence.push(format!(
-            "{wide} tensors have the same bits, and hold only numbers that are exact in {format}: they may have been \
+            "{wide} tensors have the same bits, and hold only numbers that are exact in {format}: they may \
+             have been \
              rounded too"
         )),
         (wide, others) => evidence.push(format!(
-            "{others} of the {wide} float tensors with the same bits hold numbers that are not exact in {format}: they \
+            "{others} of the {wide} float tensors with the same bits hold numbers that are not exact in \
+             {format}: they \
              were not rounded"
         )),
     }
     if reversed > 0 {
         evidence.push(format!(
-            "BEFORE holds the rounded values in {reversed} of them: the files may have been given in the other order"
+            "BEFORE holds the rounded values in {reversed} of them: the files may have been given in the \
+             other order"
         ));
     }
     Cause {
@@ -168,7 +172,8 @@ fn tell_format(format: Float, found: &[(&str, &Found)], scope: &Scope, equal: &[
     }
 }
 
-/// How many unchanged tensors are of a wider format, and how many of them hold numbers that the narrow one has not.
+/// How many unchanged tensors are of a wider format, and how many of them hold numbers that the narrow one
+/// has not.
 fn left_alone(format: Float, equal: &[View]) -> (usize, usize) {
     let is_wide = |view: &&View| float(view.element).is_some_and(|of| of.precision() > format.precision());
     let wide: Vec<&View> = equal.iter().filter(is_wide).collect();

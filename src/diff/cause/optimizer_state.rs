@@ -1,9 +1,9 @@
 //! The optimizer's state is missing, reset or moved.
 //!
-//! It fires on tensors whose name, split at `.` and `/`, has a part that names an optimizer's state (`exp_avg`,
-//! `exp_avg_sq`, `max_exp_avg_sq`, `momentum_buffer`, `square_avg`, `acc_delta`, `optimizer`, `optim`, …; captures
-//! begin such names with `optimizer/`): missing on one side, all zeros in AFTER and not in BEFORE (reset), or
-//! moved, if no other rule explains how.
+//! It fires on tensors whose name, split at `.` and `/`, has a part that names an optimizer's state
+//! (`exp_avg`, `exp_avg_sq`, `max_exp_avg_sq`, `momentum_buffer`, `square_avg`, `acc_delta`, `optimizer`,
+//! `optim`, …; captures begin such names with `optimizer/`): missing on one side, all zeros in AFTER and not
+//! in BEFORE (reset), or moved, if no other rule explains how.
 
 use crate::checkpoint::View;
 use crate::diff::cause::pair::{Pair, all};

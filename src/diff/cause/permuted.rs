@@ -1,9 +1,9 @@
 //! Rows or columns permuted, as by another order of a vocabulary or of classes.
 //!
-//! It fires if the rows of AFTER (slices along its first dimension) are those of BEFORE in another order, bit for
-//! bit and each as often; or else its columns (along the second dimension, of a matrix or more). Rows are found by
-//! hash (XXH3) and then compared bit by bit. Sums over the bits, taken while comparing, say beforehand where that
-//! is worth trying. Equal rows are told apart by nothing, and matched in order.
+//! It fires if the rows of AFTER (slices along its first dimension) are those of BEFORE in another order, bit
+//! for bit and each as often; or else its columns (along the second dimension, of a matrix or more). Rows are
+//! found by hash (XXH3) and then compared bit by bit. Sums over the bits, taken while comparing, say
+//! beforehand where that is worth trying. Equal rows are told apart by nothing, and matched in order.
 
 use std::collections::HashMap;
 

@@ -2,10 +2,11 @@
 //!
 //! A tensor is fresh if its values have nothing to do with those of BEFORE and look as new ones do:
 //!
-//! - the correlation of a sample of m ≥ [`FEWEST`] elements is below 4/√m (four standard deviations of that of
-//!   independent values) and below 0.2, and the standard deviation of AFTER is either from half to twice that of
-//!   BEFORE or, to 15 %, that of a usual initialisation: 1/√(3·fan-in) (PyTorch's linear and convolution layers),
-//!   √(2/fan-in) (He), √(2/(fan-in + fan-out)) (Glorot), 0.02 (transformers) or 1 (embeddings); or
+//! - the correlation of a sample of m ≥ [`FEWEST`] elements is below 4/√m (four standard deviations of that
+//!   of independent values) and below 0.2, and the standard deviation of AFTER is either from half to twice
+//!   that of BEFORE or, to 15 %, that of a usual initialisation: 1/√(3·fan-in) (PyTorch's linear and
+//!   convolution layers), √(2/fan-in) (He), √(2/(fan-in + fan-out)) (Glorot), 0.02 (transformers) or 1
+//!   (embeddings); or
 //! - AFTER is 0 or 1 throughout, as new biases and norms are, and BEFORE is not.
 //!
 //! *Part* of a model is re-initialised if something of it is left: a tensor that is correlated with its

@@ -1,18 +1,18 @@
 //! Rounding noise of reordered sums: the same sums were computed in another order (nondeterministic kernels,
 //! another algorithm, another device).
 //!
-//! The bound of a sum of k terms in any order is k·u·Σ|terms| (Jeannerod and Rump 2013; `METHODOLOGY.md`), so two
-//! orders are at most twice that apart. A checkpoint tells neither terms nor how often it was added to a weight.
-//! So it is *assumed* that k is the layer's fan-in, that sums are accumulated in f32 (f64 for f64), and that
-//! Σ|terms| is no more than the largest weight of the tensor, M. It fires if
+//! The bound of a sum of k terms in any order is k·u·Σ|terms| (Jeannerod and Rump 2013; `METHODOLOGY.md`), so
+//! two orders are at most twice that apart. A checkpoint tells neither terms nor how often it was added to a
+//! weight. So it is *assumed* that k is the layer's fan-in, that sums are accumulated in f32 (f64 for f64),
+//! and that Σ|terms| is no more than the largest weight of the tensor, M. It fires if
 //!
 //! - no element is farther away than 2·k·u·M and one unit in the last place of the stored type at M, and
-//! - 99 % of the elements are no farther away than k units in their own last place: noise is relative to what was
-//!   added, while steps of training are not.
+//! - 99 % of the elements are no farther away than k units in their own last place: noise is relative to
+//!   what was added, while steps of training are not.
 //!
-//! The fan-in is the product of all extents but the first; of a vector that of the `weight` beside it, else its
-//! own length. Many steps of training let such noise grow beyond any bound of one sum: then it does not fire,
-//! and the values are told to be different.
+//! The fan-in is the product of all extents but the first; of a vector that of the `weight` beside it, else
+//! its own length. Many steps of training let such noise grow beyond any bound of one sum: then it does not
+//! fire, and the values are told to be different.
 
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::element::Float;
@@ -69,7 +69,8 @@ pub fn tell(found: &[(&str, Found)], scope: &Scope) -> Cause {
     }
     let evidence = vec![
         format!(
-            "all differences lie within the bound of sums of as many terms as the layer's fan-in; the nearest to it \
+            "all differences lie within the bound of sums of as many terms as the layer's fan-in; the \
+             nearest to it \
              is {}: {:.2} of the bound, fan-in {}, {} ulp",
             worst.0, worst.1.coverage, worst.1.fan_in, worst.1.max_ulp
         ),

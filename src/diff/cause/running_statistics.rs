@@ -1,11 +1,11 @@
 //! Batch-norm's running statistics moved or were lost.
 //!
-//! It fires on tensors whose name ends in `running_mean`, `running_var` or `num_batches_tracked` (PyTorch), or in
-//! `moving_mean` or `moving_variance` (TensorFlow, Keras), whatever they hold; it is the *only* cause if nothing
-//! else differs. Told apart are statistics at their initial values (mean 0, variance 1, count 0) on one side, which
-//! were lost or never there, and others, which moved: forward passes in training mode between saving and
-//! comparing do that. Where every variance has one ratio, that is told with the *n* for which it is n/(n − 1):
-//! biased against unbiased variance.
+//! It fires on tensors whose name ends in `running_mean`, `running_var` or `num_batches_tracked` (PyTorch),
+//! or in `moving_mean` or `moving_variance` (TensorFlow, Keras), whatever they hold; it is the *only* cause
+//! if nothing else differs. Told apart are statistics at their initial values (mean 0, variance 1, count 0)
+//! on one side, which were lost or never there, and others, which moved: forward passes in training mode
+//! between saving and comparing do that. Where every variance has one ratio, that is told with the *n* for
+//! which it is n/(n − 1): biased against unbiased variance.
 
 use crate::checkpoint::View;
 use crate::diff::cause::pair::{Pair, all, first};
@@ -80,7 +80,8 @@ pub fn tell(found: &[(&str, &Found)], scope: &Scope) -> Cause {
     let mut evidence = vec![format!("{} statistics differ, such as {}", found.len(), found[0].0)];
     if lost > 0 {
         evidence.push(format!(
-            "{lost} of them are 0 (means, counts) or 1 (variances) throughout in AFTER: lost when saving or loading"
+            "{lost} of them are 0 (means, counts) or 1 (variances) throughout in AFTER: lost when saving \
+             or loading"
         ));
     }
     if new > 0 {
@@ -93,13 +94,15 @@ pub fn tell(found: &[(&str, &Found)], scope: &Scope) -> Cause {
         found.iter().find_map(|(_, found)| found.batches.filter(|_| is_real(found)))
     {
         evidence.push(format!(
-            "batches that were counted: {before} before, {after} after: forward passes in training mode lie between"
+            "batches that were counted: {before} before, {after} after: forward passes in training mode \
+             lie between"
         ));
     }
     if let Some(ratio) = found.iter().find_map(|(_, found)| found.ratio.filter(|_| is_real(found))) {
         let n = if ratio > 1.0 { ratio / (ratio - 1.0) } else { 1.0 / (1.0 - ratio) };
         evidence.push(format!(
-            "a variance is ×{ratio:.6} in every channel, as n/(n − 1) or its inverse is for n = {n:.1}: biased \
+            "a variance is ×{ratio:.6} in every channel, as n/(n − 1) or its inverse is for n = {n:.1}: \
+             biased \
              against unbiased variance"
         ));
     }

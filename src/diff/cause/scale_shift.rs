@@ -1,15 +1,16 @@
 //! One scale and shift: AFTER is a·BEFORE + b, with the same a and b for a whole tensor, or for all of them.
 //!
-//! a and b are least squares over a sample, in f64; a scale alone and a shift alone are tried first. It fires if
-//! *every* element then lies within [`ULPS`] units in the last place of the larger of |a·x|, |b| and |y|, in the
-//! coarser of both types; if that explains a difference that is itself [`TELLING`] times as large; and if there
-//! are [`FEWEST`] elements of at least 3 values: through two points there is always a line.
+//! a and b are least squares over a sample, in f64; a scale alone and a shift alone are tried first. It fires
+//! if *every* element then lies within [`ULPS`] units in the last place of the larger of |a·x|, |b| and |y|,
+//! in the coarser of both types; if that explains a difference that is itself [`TELLING`] times as large; and
+//! if there are [`FEWEST`] elements of at least 3 values: through two points there is always a line.
 
 use crate::checkpoint::element::Float;
 use crate::diff::cause::pair::Pair;
 use crate::diff::cause::{Cause, Scope};
 
-/// Units in the last place that an element may be off: a product and a sum, each rounded, and a and b themselves.
+/// Units in the last place that an element may be off: a product and a sum, each rounded, and a and b
+/// themselves.
 const ULPS: f64 = 4.0;
 
 /// How many times as large as the tolerance the difference must be that is explained.

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use crate::report::wrap::width;
 
-/// Names of at most `limit` columns, with an ellipsis in place of their middle. Where two would read the same,
-/// all get more room until they do not.
+/// Names of at most `limit` columns, with an ellipsis in place of their middle. Where two would read the
+/// same, all get more room until they do not.
 pub fn shortened(names: &[String], limit: usize) -> Vec<String> {
     let longest = names.iter().map(|name| width(name)).max().unwrap_or(0);
     let distinct = names.iter().collect::<HashSet<_>>().len();
@@ -18,7 +18,8 @@ pub fn shortened(names: &[String], limit: usize) -> Vec<String> {
         .unwrap_or_else(|| names.to_vec())
 }
 
-/// One name of at most `limit` columns. The end tells more than the begin: two thirds of what stays are of the end.
+/// One name of at most `limit` columns. The end tells more than the begin: two thirds of what stays are of
+/// the end.
 pub fn short(name: &str, limit: usize) -> String {
     if width(name) <= limit {
         return name.to_owned();
