@@ -2,8 +2,8 @@
 //! a set of shards with its index, or a folder of files. Nothing of a tensor is read before it is asked for,
 //! and nothing is copied: a checkpoint may be larger than the memory.
 //!
-//! What is wrong with a file is found when it is opened ([`header`], [`index`]), or is known by its first
-//! bytes ([`foreign`]). One thing cannot be caught: whoever shortens a file while it is being read takes
+//! What is wrong with a file is found when it is opened (`header`, `index`), or is known by its first
+//! bytes (`foreign`). One thing cannot be caught: whoever shortens a file while it is being read takes
 //! pages away from under the mapping, and the system ends the program (SIGBUS).
 
 pub mod element;

@@ -2,7 +2,7 @@
 //!
 //! [`compare_all`] compares tensor by tensor; [`diff`] puts them in order, sums them up and asks for causes:
 //! [`cause`] for plain checkpoints. Two captures (both [`Checkpoint::is_capture`]) are asked other questions;
-//! their place is [`likely_cause`].
+//! their place is `likely_cause`.
 
 pub mod cause;
 pub mod model;

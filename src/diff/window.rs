@@ -32,10 +32,12 @@ impl Window {
         if sample.is_empty() {
             return None;
         }
-        sample.sort_unstable();
         let count = sample.len() as f64;
         let reach = REACH * (0.99 * 0.01 / count).sqrt();
-        let at = |share: f64| sample[((share * count) as usize).min(sample.len() - 1)];
+        let mut at = |share: f64| {
+            let place = ((share * count) as usize).min(sample.len() - 1);
+            *sample.select_nth_unstable(place).1
+        };
         let window = Self { low: at(0.99 - reach), high: at(0.99 + reach) };
         (window.low > 0 && window.high > 1).then_some(window)
     }
