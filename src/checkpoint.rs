@@ -158,7 +158,7 @@ pub(crate) fn shown(name: &str) -> String {
 }
 
 /// What is wrong with some JSON, for a message.
-fn on_one_line(error: &serde_json::Error) -> String {
+pub(crate) fn on_one_line(error: &serde_json::Error) -> String {
     truncated(&visible(&error.to_string()), 240)
 }
 

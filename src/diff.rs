@@ -1,9 +1,9 @@
 //! What changed between two checkpoints, and the likely cause.
 //!
 //! [`compare_all`] compares tensor by tensor; [`diff`] puts them in order, sums them up and asks for causes:
-//! [`cause`] for plain checkpoints. Two captures (both [`Checkpoint::is_capture`]) are asked other questions;
-//! their place is `likely_cause`.
+//! [`cause`] for plain checkpoints, [`capture`] for two captures.
 
+pub mod capture;
 pub mod cause;
 pub mod model;
 pub mod threshold;
@@ -22,31 +22,35 @@ use rayon::prelude::*;
 
 use crate::checkpoint::element::{Kind, kind, name};
 use crate::checkpoint::{Checkpoint, View};
-use crate::diff::cause::Cause;
+use crate::diff::capture::Pair;
 use crate::diff::model::{Diff, SCHEMA, Side, Status, Summary, TensorDiff};
 use crate::error::{Error, Result};
 
 /// Compares two checkpoints. `read` is told of bytes that were compared, from any thread.
 ///
 /// # Errors
-/// If one holds no tensor, or they have no tensor's name in common.
+/// If one holds no tensor, or they have no tensor's name in common; and what [`Pair::read`] refuses.
 pub fn diff(before: &Checkpoint, after: &Checkpoint, read: &(dyn Fn(u64) + Sync)) -> Result<Diff> {
+    let captures = Pair::read(before, after)?;
     let mut tensors = compare_all(before, after, read)?;
     let summary = Summary::of(&tensors);
-    let (likely_cause, causes) = likely_cause(before, after, &mut tensors, &summary);
-    sort(&mut tensors);
+    let (likely_cause, causes, capture) = match captures {
+        None => {
+            let (likely_cause, causes) = cause::find(before, after, &mut tensors, &summary);
+            (likely_cause, causes, None)
+        }
+        Some(pair) => {
+            let told = pair.explain(&mut tensors);
+            (told.likely_cause, told.causes, Some(told.capture))
+        }
+    };
+    if capture.is_some() {
+        capture::sort(&mut tensors)
+    } else {
+        sort(&mut tensors)
+    }
     let (before, after) = (Side::of(before), Side::of(after));
-    Ok(Diff { schema: SCHEMA, before, after, summary, likely_cause, causes, tensors })
-}
-
-/// The likely cause in a sentence and in parts; each tensor is told its own.
-fn likely_cause(
-    before: &Checkpoint,
-    after: &Checkpoint,
-    tensors: &mut [TensorDiff],
-    summary: &Summary,
-) -> (String, Vec<Cause>) {
-    cause::find(before, after, tensors, summary)
+    Ok(Diff { schema: SCHEMA, before, after, summary, likely_cause, causes, capture, tensors })
 }
 
 /// Compares every tensor that either side has, by name.

@@ -13,6 +13,7 @@ pub mod terminal;
 
 mod block;
 mod code;
+mod diff_capture;
 mod findings;
 mod gap;
 mod group;

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::diff::capture::model::CaptureDiff;
 use crate::diff::cause::Cause;
 
 /// The version of the field names.
@@ -23,6 +24,9 @@ pub struct Diff {
     pub likely_cause: String,
     /// The likely causes, the one that explains most tensors first. Empty if all tensors are equal.
     pub causes: Vec<Cause>,
+    /// What differs beside tensors, if both are captures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<CaptureDiff>,
     /// All tensors of both sides, those that matter most first.
     pub tensors: Vec<TensorDiff>,
 }

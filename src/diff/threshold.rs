@@ -77,5 +77,10 @@ pub fn exceeded(limits: &[FailOn], diff: &Diff) -> Result<bool> {
         ));
     }
     let limits = if limits.is_empty() { &[FailOn::Bits] } else { limits };
+    // State beside tensors has no distance: it counts where any difference does.
+    let beside = diff.capture.as_ref().is_some_and(|capture| !capture.changes.is_empty());
+    if beside && limits.contains(&FailOn::Bits) {
+        return Ok(true);
+    }
     Ok(diff.tensors.iter().any(|tensor| limits.iter().any(|limit| limit.is_exceeded_by(tensor))))
 }

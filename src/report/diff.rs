@@ -4,6 +4,7 @@
 mod names;
 
 use crate::diff::model::{Diff, Distance, Status, TensorDiff};
+use crate::report::diff_capture;
 use crate::report::page::{Page, Style};
 use crate::report::words::{plural, share, ulp, visible};
 use crate::report::wrap;
@@ -28,17 +29,12 @@ pub struct Options {
 /// The difference as text that ends in a newline.
 pub fn render(diff: &Diff, options: &Options) -> String {
     let mut page = Page::new(options.width, options.colour);
-    page.sentence(&headline(diff), Style::Bold);
-    if diff.summary.different == 0 {
-        page.sentence(&what_else(), Style::Plain);
-    }
-    for counts in counts(diff) {
-        page.sentence(&counts, Style::Warning);
-    }
-    for cause in &diff.causes {
-        for evidence in &cause.evidence {
-            page.sentence(&format!("· {}", readable(evidence)), Style::Plain);
+    match &diff.capture {
+        Some(capture) => {
+            page.sentence(&diff_capture::headline(diff), Style::Bold);
+            diff_capture::sections(&mut page, diff, capture, options.all);
         }
+        None => checkpoint(&mut page, diff),
     }
     let shown: Vec<&TensorDiff> =
         diff.tensors.iter().filter(|tensor| options.all || tensor.status != Status::Equal).collect();
@@ -53,6 +49,21 @@ pub fn render(diff: &Diff, options: &Options) -> String {
         page.plain(format!("… and {} more; --all shows them", shown.len() - most));
     }
     page.finish()
+}
+
+fn checkpoint(page: &mut Page, diff: &Diff) {
+    page.sentence(&headline(diff), Style::Bold);
+    if diff.summary.different == 0 {
+        page.sentence(&what_else(), Style::Plain);
+    }
+    for counts in counts(diff) {
+        page.sentence(&counts, Style::Warning);
+    }
+    for cause in &diff.causes {
+        for evidence in &cause.evidence {
+            page.sentence(&format!("· {}", readable(evidence)), Style::Plain);
+        }
+    }
 }
 
 fn headline(diff: &Diff) -> String {
@@ -70,7 +81,7 @@ fn headline(diff: &Diff) -> String {
 
 /// A sentence with names out of a file in it: nothing does anything to a terminal, and no name fills a
 /// screen.
-fn readable(sentence: &str) -> String {
+pub(super) fn readable(sentence: &str) -> String {
     let words: Vec<String> = visible(sentence).split(' ').map(|word| names::short(word, LONGEST)).collect();
     words.join(" ")
 }

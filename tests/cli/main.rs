@@ -10,6 +10,7 @@
 
 mod compare;
 mod diff;
+mod diff_captures;
 mod formats;
 mod golden;
 mod interruptions;
