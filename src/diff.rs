@@ -17,6 +17,7 @@ mod widen;
 mod window;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use rayon::prelude::*;
 
@@ -83,14 +84,35 @@ fn unrelated(before: &Checkpoint, after: &Checkpoint) -> Error {
         let name = side.tensors().next().map(|tensor| tensor.name.to_owned()).unwrap_or_default();
         format!("{} tensors such as \"{}\"", side.len(), crate::checkpoint::shown(&name))
     };
+    let remedy = prefixed(before, after).or_else(|| prefixed(after, before)).map_or_else(
+        || "give two of the same model".to_owned(),
+        |(side, prefix)| {
+            format!(
+                "names in {} begin with \"{prefix}\": save both sides with it, or without",
+                side.display()
+            )
+        },
+    );
     Error::input(format!(
-        "unrelated checkpoints: {} has {}, {} has {}, and no name is on both sides; give two of the same \
-         model",
+        "unrelated checkpoints: {} has {}, {} has {}, and no name is on both sides; {remedy}",
         before.path().display(),
         example(before),
         after.path().display(),
         example(after)
     ))
+}
+
+/// What wrappers of models put in front of every name: data-parallel ones, compiled ones, and libraries that hold
+/// the model as a part.
+const PREFIXES: [&str; 3] = ["module.", "_orig_mod.", "model."];
+
+/// The side of which all names begin with a wrapper's prefix, if some of the other side's lie behind it.
+fn prefixed<'a>(wrapped: &'a Checkpoint, plain: &Checkpoint) -> Option<(&'a Path, &'static str)> {
+    let is_prefix = |prefix: &&'static str| {
+        wrapped.tensors().all(|tensor| tensor.name.starts_with(prefix))
+            && wrapped.tensors().any(|tensor| plain.get(&tensor.name[prefix.len()..]).is_some())
+    };
+    Some((wrapped.path(), PREFIXES.into_iter().find(is_prefix)?))
 }
 
 fn one(name: &str, before: Option<View>, after: Option<View>, read: &(dyn Fn(u64) + Sync)) -> TensorDiff {

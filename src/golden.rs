@@ -186,6 +186,7 @@ mod tests {
     fn measured(device: &str, digest: &str) -> Measurement {
         let mut row = row("fixed_tree", Guarantee::GpuToGpu, Perturbation::Repeat);
         row.device = device.to_owned();
+        row.verdict = Verdict::Same;
         (row.input_digest, row.digest) = ("in".to_owned(), digest.to_owned());
         row
     }

@@ -49,14 +49,18 @@ pub struct Scope {
 
 impl Scope {
     /// So many tensors, in words.
-    pub fn of(&self, count: usize) -> String {
-        match count {
+    pub fn of(&self, found: usize) -> String {
+        match found {
             1 if self.tensors == 1 => "the only tensor".to_owned(),
-            1 => "1 tensor".to_owned(),
-            count if count == self.tensors => format!("all {count} tensors"),
-            count => format!("{count} tensors"),
+            several if several == self.tensors => format!("all {several} tensors"),
+            some => count(some, "tensor"),
         }
     }
+}
+
+/// "1 tensor", "3 tensors".
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// What explains one tensor.

@@ -88,6 +88,11 @@ fn unrelated_and_empty_checkpoints_are_refused() {
     let refusal = |a, b| diff(a, b, &|_| ()).unwrap_err().to_string();
     assert!(refusal(&a, &b).contains("unrelated checkpoints") && refusal(&a, &b).lines().count() == 1);
     assert!(refusal(&a, &empty).contains("holds no tensors"));
+    let wrapped = checkpoint(&[f32s("module.a", &[1], [1.0])]);
+    for told in [refusal(&a, &wrapped), refusal(&wrapped, &a)] {
+        assert!(told.contains("begin with \"module.\"") && told.lines().count() == 1, "{told}");
+    }
+    assert!(refusal(&wrapped, &b).ends_with("give two of the same model"));
 }
 
 #[test]

@@ -59,10 +59,15 @@ fn tensors(findings: &[Finding]) -> HashSet<String> {
     findings.iter().flat_map(|finding| finding.tensors.clone()).collect()
 }
 
+/// A module's name; the whole model has none.
+fn shown(name: &str) -> &str {
+    if name.is_empty() { "model" } else { name }
+}
+
 /// "`a`, `b` and 3 others".
 pub fn some(names: &[&str]) -> String {
     const SHOWN: usize = 4;
-    let mut listed: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let mut listed: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{}`", shown(name))).collect();
     if names.len() > SHOWN {
         let more = names.len() - SHOWN;
         listed.push(if more == 1 { "1 other".to_owned() } else { format!("{more} others") });

@@ -6,7 +6,7 @@ use crate::checkpoint::element::Kind;
 use crate::checkpoint::element::kind;
 use crate::diff::cause::pair::Pair;
 use crate::diff::cause::reinitialised::correlation;
-use crate::diff::cause::{Cause, Scope};
+use crate::diff::cause::{Cause, Scope, count};
 
 /// Elements below which a difference may be anything.
 const FEWEST: u64 = 16;
@@ -71,7 +71,7 @@ pub fn tell(found: &[(&str, &Found)], scope: &Scope) -> Vec<Cause> {
         let shown = unknown.iter().take(3).map(|(name, why)| format!("cannot tell of {name}: {why}"));
         let mut evidence: Vec<String> = shown.collect();
         if unknown.len() > 3 {
-            evidence.push(format!("nor of {} more tensors", unknown.len() - 3));
+            evidence.push(format!("nor of {} more", count(unknown.len() - 3, "tensor")));
         }
         causes.push(Cause {
             kind: "cannot_tell",

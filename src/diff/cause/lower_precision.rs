@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::checkpoint::View;
 use crate::checkpoint::element::{Float, float, name};
 use crate::diff::cause::pair::{Pair, all};
-use crate::diff::cause::{Cause, Scope};
+use crate::diff::cause::{Cause, Scope, count};
 
 /// Formats that values are saved in, the most precise first.
 const FORMATS: [Float; 5] = [Float::F32, Float::F16, Float::Bf16, Float::E4m3, Float::E5m2];
@@ -148,9 +148,8 @@ fn tell_format(format: Float, found: &[(&str, &Found)], scope: &Scope, equal: &[
     match left {
         (0, _) => {}
         (wide, 0) => evidence.push(format!(
-            "{wide} tensors have the same bits, and hold only numbers that are exact in {format}: they may \
-             have been \
-             rounded too"
+            "{} with the same bits: only numbers that are exact in {format}, which may have been rounded too",
+            count(wide, "tensor")
         )),
         (wide, others) => evidence.push(format!(
             "{others} of the {wide} float tensors with the same bits hold numbers that are not exact in \

@@ -12,7 +12,7 @@ use twox_hash::XxHash3_128;
 
 use crate::checkpoint::View;
 use crate::diff::cause::pair::Pair;
-use crate::diff::cause::{Cause, Scope};
+use crate::diff::cause::{Cause, Scope, count};
 
 /// Rows or columns that are looked up at the most: their table has about 60 bytes for each.
 const MOST: usize = 1 << 20;
@@ -126,7 +126,7 @@ pub fn tell(found: &[(&str, &Found)], scope: &Scope) -> Cause {
         })
         .collect();
     if found.len() > 3 {
-        evidence.push(format!("and {} more tensors", found.len() - 3));
+        evidence.push(format!("and {} more", count(found.len() - 3, "tensor")));
     }
     let of = if let [(name, _)] = found { (*name).to_owned() } else { scope.of(found.len()) };
     Cause {

@@ -16,7 +16,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::diff::cause::pair::{Pair, all};
 use crate::diff::cause::rounding_noise::fan_in;
-use crate::diff::cause::{Cause, Scope};
+use crate::diff::cause::{Cause, Scope, count};
 
 /// Elements of a sample from which a correlation tells something.
 pub const FEWEST: usize = 256;
@@ -93,7 +93,7 @@ pub fn tell(found: &[(&str, &Found)], scope: &Scope) -> Cause {
         })
         .collect();
     if found.len() > 3 {
-        evidence.push(format!("and {} more tensors", found.len() - 3));
+        evidence.push(format!("and {} more", count(found.len() - 3, "tensor")));
     }
     let (kind, what) = if scope.is_something_left {
         evidence.push(format!(

@@ -7,7 +7,7 @@
 
 use crate::checkpoint::element::Float;
 use crate::diff::cause::pair::Pair;
-use crate::diff::cause::{Cause, Scope};
+use crate::diff::cause::{Cause, Scope, count};
 
 /// Units in the last place that an element may be off: a product and a sum, each rounded, and a and b
 /// themselves.
@@ -95,7 +95,7 @@ pub fn tell(found: &[(&str, Found)], scope: &Scope) -> Cause {
     });
     let mut evidence: Vec<String> = shown.collect();
     if found.len() > 3 {
-        evidence.push(format!("and {} more tensors", found.len() - 3));
+        evidence.push(format!("and {} more", count(found.len() - 3, "tensor")));
     }
     Cause { kind: "scale_and_shift", what, evidence, tensors: found.len() }
 }

@@ -88,9 +88,7 @@ fn what_did_not_change_may_have_been_rounded_too_or_not() {
         let found = found(&[f32s("w", &[300], values), kept()], &[f32s("w", &[300], rounded), kept()]);
         found.causes[0].evidence[1].clone()
     };
-    assert!(
-        beside(0.5).starts_with("1 tensors have the same bits, and hold only numbers that are exact in f16")
-    );
+    assert!(beside(0.5).starts_with("1 tensor with the same bits: only numbers that are exact in f16"));
     assert!(
         beside(0.1)
             .starts_with("1 of the 1 float tensors with the same bits hold numbers that are not exact")
