@@ -140,6 +140,8 @@ pub enum Problem {
     Inputs,
     /// Its outputs are: the golden digest, and the row's.
     Outputs(String, String),
+    /// They change from one execution to the next, whatever the first one gave.
+    Vary,
     /// It failed: the note.
     Failed(String),
     /// No golden digest is known of it.
@@ -158,6 +160,7 @@ pub fn judge(rows: &[Measurement], golden: &[Golden]) -> Judgement {
                 continue;
             }
             (Verdict::Failed, _) => Problem::Failed(row.note.clone()),
+            (Verdict::Differs, _) => Problem::Vary,
             (_, None) => Problem::Unknown,
             (_, Some(entry)) if entry.input_digest != row.input_digest => Problem::Inputs,
             (_, Some(entry)) if entry.digest != row.digest => {
@@ -215,6 +218,8 @@ mod tests {
         (failed.verdict, failed.note) = (Verdict::Failed, "it burnt".to_owned());
         let mut skipped = measured("cpu", "");
         (skipped.verdict, skipped.note) = (Verdict::Skipped, "too large".to_owned());
+        let mut varies = measured("cpu", "a");
+        varies.verdict = Verdict::Differs;
         let mut claims_less = measured("cpu", "z");
         claims_less.guarantee = Guarantee::RunToRun;
         let rows = [
@@ -225,6 +230,7 @@ mod tests {
             unknown,
             failed,
             skipped,
+            varies,
             claims_less,
         ];
         let judgement = judge(&rows, &golden);
@@ -239,7 +245,8 @@ mod tests {
                 Problem::Inputs,
                 outputs("", "c"),
                 Problem::Unknown,
-                Problem::Failed("it burnt".to_owned())
+                Problem::Failed("it burnt".to_owned()),
+                Problem::Vary,
             ]
         );
     }

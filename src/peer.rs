@@ -217,7 +217,7 @@ impl Process {
         // Between calls OpenBLAS's threads spin for 2^26 cycles, which would be taken from whoever is timed
         // next; 2^16 still cover the time from one of its calls to the next.
         command.env("OPENBLAS_THREAD_TIMEOUT", "16");
-        // The same of GNU's OpenMP, which PyTorch brings: some ten microseconds.
+        // The same of GNU's OpenMP, which PyTorch brings.
         command.env("GOMP_SPINCOUNT", "10000");
         let mut child = command.spawn().map_err(|error| {
             let problem = match error.kind() {

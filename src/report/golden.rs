@@ -33,6 +33,7 @@ pub fn render(judgement: &Judgement, golden: &[Golden]) -> String {
         let problem = match &differing.problem {
             Problem::Inputs => "its inputs are others: this host computes otherwise".to_owned(),
             Problem::Outputs(theirs, ours) => format!("{ours} here against {theirs}"),
+            Problem::Vary => "its bits change from one execution to the next".to_owned(),
             Problem::Failed(note) => format!("failed: {note}"),
             Problem::Unknown => format!("{FILE} does not know it"),
         };
