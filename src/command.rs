@@ -5,6 +5,7 @@ mod diff;
 mod env;
 mod golden;
 mod list;
+mod rows;
 pub mod run;
 mod splice;
 mod verify;

@@ -1,0 +1,86 @@
+//! The rows that a user's paths name: files, results folders, folders of them.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use crate::command::say;
+use crate::error::{Error, Result};
+use crate::measurement::{self, Measurement};
+use crate::results::ROWS;
+
+/// The files of rows that `paths` name: each itself, in a results folder, or in the folders of one.
+///
+/// # Errors
+/// A path that is not there or holds no rows.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut seen = HashSet::new();
+    let mut passed_over = Vec::new();
+    for path in paths {
+        let kind = std::fs::metadata(path)
+            .map_err(Error::file(path, "cannot compare; give results folders, or a folder of them"))?;
+        let found = if kind.is_dir() {
+            in_folder(path)?
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+            vec![path.clone()]
+        } else {
+            passed_over.push(path);
+            Vec::new()
+        };
+        // The same folder may be named in two ways, and counts once.
+        let is_new = |file: &PathBuf| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone()));
+        files.extend(found.into_iter().filter(is_new));
+    }
+    for path in &passed_over {
+        // `results/*` names what lies beside the folders too.
+        let what = format!("{}: no rows file, which are called *.csv", path.display());
+        if files.is_empty() {
+            return Err(Error::input(format!("{what}; give results folders, or a folder of them")));
+        }
+        say(&format!("samebits: {what}; passed over\n"));
+    }
+    Ok(files)
+}
+
+fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
+    let own = folder.join(ROWS);
+    if own.is_file() {
+        return Ok(vec![own]);
+    }
+    let cannot = || Error::file(folder, "cannot read the folder");
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(cannot())? {
+        let rows = entry.map_err(cannot())?.path().join(ROWS);
+        if rows.is_file() {
+            files.push(rows);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(Error::input(format!(
+            "{}: no {ROWS} in it or in a folder directly below; give results folders of `samebits run`",
+            folder.display()
+        )));
+    }
+    Ok(files)
+}
+
+/// Reads the rows of `files`; a file that was cut off by a kill is named on stderr.
+///
+/// # Errors
+/// A file that cannot be read or is none of rows.
+pub fn read(files: &[PathBuf]) -> Result<Vec<Measurement>> {
+    let mut all = Vec::new();
+    for file in files {
+        let read = measurement::read(file)?;
+        if read.cut_off {
+            say(&format!(
+                "samebits: warning: {}: cut off after {} whole rows; these are compared\n",
+                file.display(),
+                read.rows.len()
+            ));
+        }
+        all.extend(read.rows);
+    }
+    Ok(all)
+}
