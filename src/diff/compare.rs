@@ -151,7 +151,7 @@ impl<'a> Pair<'a> {
                 let pair = ((self.before.element, a), (self.after.element, b));
                 let (distances, _) = scratch.compare(self.common, pair.0, pair.1);
                 found.clear();
-                distances.within(0, u64::MAX, |distance| found.push(distance));
+                distances.each(|distance| found.push(distance));
             }
             found
         });

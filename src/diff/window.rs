@@ -75,12 +75,11 @@ impl Hits {
     /// Adds a block. Elements that are equal need not be told.
     pub fn add(&mut self, distances: Distances) {
         let Window { low, high } = self.window;
-        self.above += distances.count_from(low);
-        let Some(within) = &mut self.within else { return };
-        match within {
-            Within::Counts(counts) => distances.within(low, high, |d| counts[(d - low) as usize] += 1),
-            Within::Values(values) => distances.within(low, high, |d| values.push(d)),
-        }
+        self.above += match &mut self.within {
+            None => distances.count_from(low),
+            Some(Within::Counts(counts)) => distances.within(low, high, |d| counts[(d - low) as usize] += 1),
+            Some(Within::Values(values)) => distances.within(low, high, |d| values.push(d)),
+        };
         self.give_up();
     }
 

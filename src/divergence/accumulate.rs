@@ -1,7 +1,9 @@
 //! What blocks show, put together: counts, the mean of relative differences, a histogram of distances, and
 //! from it an exact percentile.
 
-use crate::divergence::block::{PART, Summary, count_at_least, count_at_least_wide, parts_within};
+use crate::divergence::block::{
+    LOOKED_AT, PLACES, Summary, count_at_least, count_at_least_wide, look_within,
+};
 
 /// ULP distances of a block.
 #[derive(Debug, Clone, Copy)]
@@ -42,29 +44,40 @@ impl Distances<'_> {
         }
     }
 
-    /// Calls `each` with every distance from `low` to `high`, both included.
-    pub fn within(self, low: u64, high: u64, mut each: impl FnMut(u64)) {
+    /// Calls `each` with every distance, in order.
+    pub fn each(self, mut each: impl FnMut(u64)) {
+        match self {
+            Self::Narrow(distances) => distances.iter().for_each(|distance| each(u64::from(*distance))),
+            Self::Wide(distances) => distances.iter().for_each(|distance| each(*distance)),
+        }
+    }
+
+    /// Calls `each` with every distance from `low` to `high`, both included, in any order, and says how
+    /// many are `low` or more.
+    pub fn within(self, low: u64, high: u64, mut each: impl FnMut(u64)) -> u64 {
         match self {
             Self::Narrow(distances) => {
                 let (Ok(first), width) = (u32::try_from(low), u32::try_from(high - low).unwrap_or(u32::MAX))
                 else {
-                    return;
+                    return 0;
                 };
-                // Mostly none of them is within: that is seen of many at once.
-                for block in distances.chunks(64 * PART) {
-                    let mut parts = parts_within(block, first, width);
-                    while parts != 0 {
-                        let begin = parts.trailing_zeros() as usize * PART;
-                        let part = &block[begin..block.len().min(begin + PART)];
-                        let inside = part.iter().filter(|d| d.wrapping_sub(first) <= width);
-                        inside.for_each(|distance| each(u64::from(*distance)));
-                        parts &= parts - 1;
+                let mut all_above = 0;
+                for block in distances.chunks(LOOKED_AT) {
+                    let (above, within) = look_within(block, first, width);
+                    all_above += above;
+                    for (place, mut steps) in within.into_iter().enumerate() {
+                        while steps != 0 {
+                            each(u64::from(block[steps.trailing_zeros() as usize * PLACES + place]));
+                            steps &= steps - 1;
+                        }
                     }
                 }
+                all_above
             }
             Self::Wide(distances) => {
                 let inside = distances.iter().filter(|distance| (low..=high).contains(distance));
                 inside.for_each(|distance| each(*distance));
+                count_at_least_wide(distances, low)
             }
         }
     }

@@ -66,7 +66,11 @@ pub fn compare_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> Summary {
 
 /// As [`compare_f32`], and how large everything is: in one loop, for the memory is waited for in it.
 pub fn measure_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> (Summary, Sizes) {
-    let lanes = measured_lanes_f32(a, b, distances);
+    let mut lanes = finite_lanes_f32(a, b, distances);
+    let most = lanes.magnitudes.as_flattened().iter().copied().fold(0, u32::max);
+    if most >= f32::INFINITY.to_bits() {
+        lanes = measured_lanes_f32(a, b, distances);
+    }
     let sizes = Sizes {
         difference: lanes.difference.iter().copied().fold(0.0, f32::max),
         magnitudes: lanes.magnitudes.map(|most| most.into_iter().fold(0, u32::max)),
@@ -93,36 +97,42 @@ fn known(max: u32) -> Option<u64> {
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
 fn lanes_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> Lanes {
-    lanes::<false>(a, b, distances)
+    lanes::<false, false>(a, b, distances)
+}
+
+/// What is right only if all values are finite, as they mostly are: that takes fewer instructions.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
+fn finite_lanes_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> Lanes {
+    lanes::<true, true>(a, b, distances)
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
 fn measured_lanes_f32(a: &[f32], b: &[f32], distances: &mut [u32]) -> Lanes {
-    lanes::<true>(a, b, distances)
+    lanes::<true, false>(a, b, distances)
 }
 
 /// A distance is [`NAN`] where a NaN differs; one of numbers is at most 2^32 − 2^24, so that it never is
 /// [`NAN`].
 #[inline(always)]
-fn lanes<const MEASURED: bool>(a: &[f32], b: &[f32], distances: &mut [u32]) -> Lanes {
+fn lanes<const MEASURED: bool, const FINITE: bool>(a: &[f32], b: &[f32], distances: &mut [u32]) -> Lanes {
     let mut lanes = Lanes::NONE;
     let (blocks_a, rest_a) = a.as_chunks::<LANES>();
     let (blocks_b, rest_b) = b.as_chunks::<LANES>();
     let (blocks_d, rest_d) = distances.as_chunks_mut::<LANES>();
     for ((a, b), distances) in blocks_a.iter().zip(blocks_b).zip(blocks_d) {
-        compare_lanes::<MEASURED>(&mut lanes, a, b, distances);
+        compare_lanes::<MEASURED, FINITE>(&mut lanes, a, b, distances);
     }
     // Zeros in place of what is missing: equal, and not counted.
     let (mut last_a, mut last_b, mut last_d) = ([0f32; LANES], [0f32; LANES], [0; LANES]);
     last_a[..rest_a.len()].copy_from_slice(rest_a);
     last_b[..rest_b.len()].copy_from_slice(rest_b);
-    compare_lanes::<MEASURED>(&mut lanes, &last_a, &last_b, &mut last_d);
+    compare_lanes::<MEASURED, FINITE>(&mut lanes, &last_a, &last_b, &mut last_d);
     rest_d.copy_from_slice(&last_d[..rest_d.len()]);
     lanes
 }
 
 #[inline(always)]
-fn compare_lanes<const MEASURED: bool>(
+fn compare_lanes<const MEASURED: bool, const FINITE: bool>(
     lanes: &mut Lanes,
     a: &[f32; LANES],
     b: &[f32; LANES],
@@ -134,12 +144,12 @@ fn compare_lanes<const MEASURED: bool>(
         // The order of all values as an unsigned number: negative ones reversed below positive ones.
         let rank = |bits: u32| bits ^ (((bits as i32 >> 31) as u32) | 0x8000_0000);
         let apart = rank(bits_a).abs_diff(rank(bits_b));
-        let nan = (a.is_nan() | b.is_nan()) & (bits_a != bits_b);
+        let nan = !FINITE & (a.is_nan() | b.is_nan()) & (bits_a != bits_b);
         let distance = if nan { NAN } else { apart };
         distances[lane] = distance;
         lanes.differing[lane] += u32::from(bits_a != bits_b);
         lanes.max[lane] = lanes.max[lane].max(distance);
-        let counted = is_counted(a, b);
+        let counted = if FINITE { a != 0.0 } else { is_counted(a, b) };
         let relative = ((a - b) / a).abs();
         lanes.relative[lane] += if counted { relative } else { 0.0 };
         lanes.counted[lane] += u32::from(counted);
@@ -267,21 +277,40 @@ pub fn count_at_least(distances: &[u32], least: u32) -> u64 {
     u64::from(distances.iter().map(|distance| u32::from(*distance >= least)).sum::<u32>())
 }
 
-/// Elements of a part in [`parts_within`].
-pub const PART: usize = 64;
+/// Places that [`look_within`] tells apart in every step.
+pub const PLACES: usize = 64;
 
-/// Which parts of a block have a distance from `low` to `low + width`: one bit for each.
+/// Distances that [`look_within`] takes at the most: a bit for each of 32 steps.
+pub const LOOKED_AT: usize = 32 * PLACES;
+
+/// How many distances, at most [`LOOKED_AT`], are `low` or more, and which are from `low` to `low + width`: bit *s* of
+/// entry *p* tells it of the one at `s · PLACES + p`. So no lane has to know of another.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2"))]
-pub fn parts_within(distances: &[u32], low: u32, width: u32) -> u64 {
-    let mut parts = 0;
-    for (place, part) in distances.chunks(PART).enumerate().take(64) {
-        let mut is_within = false;
-        for distance in part {
-            is_within |= distance.wrapping_sub(low) <= width;
-        }
-        parts |= u64::from(is_within) << place;
+pub fn look_within(distances: &[u32], low: u32, width: u32) -> (u64, [u32; PLACES]) {
+    let (mut above, mut within) = ([0; PLACES], [0; PLACES]);
+    let (whole, rest) = distances.as_chunks::<PLACES>();
+    for (step, distances) in whole.iter().enumerate().take(32) {
+        look_at(distances, [low, width, 1 << step], &mut above, &mut within);
     }
-    parts
+    let mut all = u64::from(above.iter().sum::<u32>());
+    for (distance, within) in rest.iter().zip(&mut within) {
+        all += u64::from(*distance >= low);
+        *within |= u32::from(distance.wrapping_sub(low) <= width) << (whole.len() % 32);
+    }
+    (all, within)
+}
+
+#[inline(always)]
+fn look_at(
+    distances: &[u32; PLACES],
+    [low, width, bit]: [u32; 3],
+    above: &mut [u32; PLACES],
+    within: &mut [u32; PLACES],
+) {
+    for place in 0..PLACES {
+        above[place] += u32::from(distances[place] >= low);
+        within[place] |= if distances[place].wrapping_sub(low) <= width { bit } else { 0 };
+    }
 }
 
 /// As [`count_at_least`] for wide distances.

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::divergence::accumulate::Distances;
 
 fn f32s(bits: &[u32]) -> Tensor {
     Tensor::f32("y", bits.iter().map(|bits| f32::from_bits(*bits)).collect())
@@ -171,5 +172,41 @@ proptest! {
     fn identical_bits_and_distance_zero_are_the_same_thing(bits in prop::collection::vec(any::<u32>(), 0..500)) {
         let found = divergence(&f32s(&bits), &f32s(&bits));
         prop_assert_eq!((found.differing, found.max_ulp, found.p99_ulp), (0, Some(0), Some(0)));
+    }
+
+    /// Values that are all finite go a way of their own.
+    #[test]
+    fn what_is_measured_beside_does_not_change_what_is_compared(pairs in pairs(0..3000), is_finite in any::<bool>()) {
+        let kept = pairs.into_iter().map(|(a, b)| [a, b].map(f32::from_bits));
+        let kept: Vec<[f32; 2]> =
+            kept.filter(|pair| !is_finite || pair.iter().all(|value| value.is_finite())).collect();
+        let (a, b): (Vec<f32>, Vec<f32>) = kept.iter().map(|[a, b]| (*a, *b)).unzip();
+        let (mut plain, mut measured) = (vec![0; a.len()], vec![0; a.len()]);
+        let compared = block::compare_f32(&a, &b, &mut plain);
+        let (summary, sizes) = block::measure_f32(&a, &b, &mut measured);
+        prop_assert_eq!((compared, plain), (summary, measured));
+        let most = |values: &[f32]| values.iter().map(|value| value.to_bits() & 0x7fff_ffff).max().unwrap_or(0);
+        prop_assert_eq!(sizes.magnitudes, [most(&a), most(&b)]);
+    }
+
+    #[test]
+    fn distances_within_a_window_are_found_one_by_one(
+        distances in prop::collection::vec(0u32..5000, 0..5000),
+        low in 0u64..6000,
+        width in 0u64..2000,
+    ) {
+        let mut found = Vec::new();
+        let above = Distances::Narrow(&distances).within(low, low + width, |distance| found.push(distance));
+        found.sort_unstable();
+        let wide: Vec<u64> = distances.iter().map(|distance| u64::from(*distance)).collect();
+        let mut expected: Vec<u64> =
+            wide.iter().copied().filter(|distance| (low..=low + width).contains(distance)).collect();
+        expected.sort_unstable();
+        prop_assert_eq!(&found, &expected);
+        prop_assert_eq!(above, wide.iter().filter(|distance| **distance >= low).count() as u64);
+        let mut found_wide = Vec::new();
+        let wide_above = Distances::Wide(&wide).within(low, low + width, |distance| found_wide.push(distance));
+        found_wide.sort_unstable();
+        prop_assert_eq!((found_wide, wide_above), (expected, above));
     }
 }
