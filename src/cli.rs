@@ -33,6 +33,10 @@ pub enum Verb {
     Run(Box<RunFlags>),
     /// Put rows of several devices side by side: who gave the same bits, at what cost
     Compare(CompareFlags),
+    /// What to deploy: per problem the cheapest algorithm whose bits stay the same, and what settings do
+    Advise(AdviseFlags),
+    /// Whether rows meet what is required; runs nothing
+    Check(CheckFlags),
     /// What changed between two checkpoints, and the likely cause
     Diff(DiffFlags),
     /// Every algorithm on ordinary and odd shapes against its twin and the reference
@@ -166,6 +170,59 @@ pub enum Layout {
     Md,
     /// A line per workload, algorithm and device.
     Csv,
+}
+
+/// Flags of `advise`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Only an algorithm that claims what is required, and was seen to keep it often enough on every device that measured the problem, is advised. Exit code 1: not every problem has one."
+)]
+pub struct AdviseFlags {
+    /// Results folders, folders of results folders, or files of rows (*.csv)
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// What must not change bits: repeat, load, launch, batch, schedule, reload (all kinds but recompile) or one
+    /// of its kinds, and device (all devices have the same bits)
+    #[arg(long, value_name = "LIST")]
+    pub require: String,
+    /// How much slower than the fastest algorithm it may be, for instance 10% [default: any]
+    #[arg(long, value_name = "TAX")]
+    pub max_tax: Option<String>,
+    /// What the probability that a later execution differs must be below, at 95 % confidence
+    #[arg(long, value_name = "P", default_value = "1%")]
+    pub max_p: String,
+    /// Write the decisions into this file, for `check --policy`; a policy that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// Show the rows that each decision rests on, and every reason
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Flags of `check`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "With --require every algorithm that claims it must meet it; with --policy those that the policy uses. Exit code 1: something does not, or no row is of a CUDA device."
+)]
+pub struct CheckFlags {
+    /// Results folders, folders of results folders, or files of rows (*.csv)
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// What must not change bits, as in `advise`
+    #[arg(long, value_name = "LIST", required_unless_present = "policy", conflicts_with = "policy")]
+    pub require: Option<String>,
+    /// What `advise --write` wrote
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// What the probability that a later execution differs must be below [default: the policy's, or 1%]
+    #[arg(long, value_name = "P")]
+    pub max_p: Option<String>,
+    /// Rows of other devices than CUDA's count too
+    #[arg(long)]
+    pub allow_cpu: bool,
+    /// Show every offence
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Flags of `diff`.

@@ -1,5 +1,7 @@
 //! The verbs: one verb, one file. Results go to stdout, everything else to stderr.
 
+mod advise;
+mod check;
 mod compare;
 mod diff;
 mod env;
@@ -7,6 +9,7 @@ mod golden;
 mod list;
 mod rows;
 pub mod run;
+mod share;
 mod splice;
 mod verify;
 mod worker;
@@ -45,6 +48,8 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Verb::Env => env::env(),
         Verb::Run(flags) => run::run(&flags),
         Verb::Compare(flags) => compare::compare(&flags),
+        Verb::Advise(flags) => advise::advise(&flags),
+        Verb::Check(flags) => check::check(&flags),
         Verb::Diff(flags) => diff::diff(&flags),
         Verb::Verify(flags) => verify::verify(&flags),
         Verb::Splice(flags) => splice::splice(&flags),

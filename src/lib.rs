@@ -21,6 +21,8 @@
 //! | [`digest`], [`divergence`], [`statistics`], [`timing`] | the metrics |
 //! | [`checkpoint`], [`diff`] | named tensors of mapped files; what changed between two, and the likely cause |
 //! | [`measurement`], [`results`], [`environment`] | rows and the folder they are kept in |
+//! | [`ratio`] | how many times as long, and how certain that is |
+//! | [`requirement`], [`policy`] | what must not change bits; what was decided to use |
 //! | [`golden`] | the bits that every device must give |
 //! | [`report`] | pure functions from rows to text |
 //! | [`cli`], [`command`] | the command line: one verb, one file |
@@ -31,7 +33,6 @@ pub mod cli;
 pub mod command;
 pub mod condition;
 pub mod device;
-
 pub mod diff;
 pub mod digest;
 pub mod divergence;
@@ -45,7 +46,10 @@ pub mod operation;
 pub mod peer;
 pub mod perturbation;
 pub mod poison;
+pub mod policy;
+pub mod ratio;
 pub mod report;
+pub mod requirement;
 pub mod results;
 pub mod simt;
 pub mod statistics;

@@ -64,6 +64,52 @@ impl Perturbation {
         Self::ReloadCheckpoint,
     ];
 
+    /// What has a meaning on a GPU.
+    pub const ON_GPU: [Self; 10] = [
+        Self::Repeat,
+        Self::Load,
+        Self::Launch,
+        Self::Batch,
+        Self::ReloadModule,
+        Self::ReloadAllocation,
+        Self::ReloadContext,
+        Self::ReloadRecompile,
+        Self::ReloadProcess,
+        Self::ReloadCheckpoint,
+    ];
+
+    /// What has a meaning on a simulated GPU.
+    pub const ON_SIM: [Self; 8] = [
+        Self::Repeat,
+        Self::Schedule,
+        Self::Launch,
+        Self::Batch,
+        Self::ReloadAllocation,
+        Self::ReloadRecompile,
+        Self::ReloadProcess,
+        Self::ReloadCheckpoint,
+    ];
+
+    /// What has a meaning on a CPU.
+    pub const ON_CPU: [Self; 7] = [
+        Self::Repeat,
+        Self::Load,
+        Self::Launch,
+        Self::Batch,
+        Self::ReloadAllocation,
+        Self::ReloadProcess,
+        Self::ReloadCheckpoint,
+    ];
+
+    /// What has a meaning on the device of that name, as rows have it.
+    pub fn on_device(name: &str) -> &'static [Self] {
+        match name {
+            "cpu" => &Self::ON_CPU,
+            "sim" => &Self::ON_SIM,
+            _ => &Self::ON_GPU,
+        }
+    }
+
     /// What a CPU or a GPU is perturbed by in profile `quick`.
     pub const OF_HARDWARE: [Self; 2] = [Self::Repeat, Self::Load];
 

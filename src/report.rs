@@ -4,6 +4,8 @@
 //! findings, the price. [`terminal`] and [`markdown`] only lay that out. No operation, algorithm or
 //! result is written into this code: words and numbers come from the rows and the table of operations.
 
+pub mod advise;
+pub mod check;
 pub mod compare;
 pub mod diff;
 pub mod golden;
@@ -14,6 +16,7 @@ pub mod terminal;
 mod block;
 mod code;
 mod diff_capture;
+mod evidence;
 mod findings;
 mod gap;
 mod group;

@@ -18,7 +18,7 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut passed_over = Vec::new();
     for path in paths {
         let kind = std::fs::metadata(path)
-            .map_err(Error::file(path, "cannot compare; give results folders, or a folder of them"))?;
+            .map_err(Error::file(path, "cannot read rows; give results folders, or a folder of them"))?;
         let found = if kind.is_dir() {
             in_folder(path)?
         } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {

@@ -128,15 +128,7 @@ impl Device for Cpu {
     }
 
     fn perturbations(&self) -> &'static [Perturbation] {
-        &[
-            Perturbation::Repeat,
-            Perturbation::Load,
-            Perturbation::Launch,
-            Perturbation::Batch,
-            Perturbation::ReloadAllocation,
-            Perturbation::ReloadProcess,
-            Perturbation::ReloadCheckpoint,
-        ]
+        &Perturbation::ON_CPU
     }
 
     fn conditions(&self, perturbation: Perturbation, _: &Workload) -> Vec<Condition> {

@@ -401,18 +401,7 @@ impl<G: Gpu + 'static> Device for GpuDevice<G> {
     }
 
     fn perturbations(&self) -> &'static [Perturbation] {
-        &[
-            Perturbation::Repeat,
-            Perturbation::Load,
-            Perturbation::Launch,
-            Perturbation::Batch,
-            Perturbation::ReloadModule,
-            Perturbation::ReloadAllocation,
-            Perturbation::ReloadContext,
-            Perturbation::ReloadRecompile,
-            Perturbation::ReloadProcess,
-            Perturbation::ReloadCheckpoint,
-        ]
+        &Perturbation::ON_GPU
     }
 
     fn conditions(&self, perturbation: Perturbation, workload: &Workload) -> Vec<Condition> {

@@ -93,16 +93,7 @@ impl Device for Sim {
     }
 
     fn perturbations(&self) -> &'static [Perturbation] {
-        &[
-            Perturbation::Repeat,
-            Perturbation::Schedule,
-            Perturbation::Launch,
-            Perturbation::Batch,
-            Perturbation::ReloadAllocation,
-            Perturbation::ReloadRecompile,
-            Perturbation::ReloadProcess,
-            Perturbation::ReloadCheckpoint,
-        ]
+        &Perturbation::ON_SIM
     }
 
     fn conditions(&self, perturbation: Perturbation, workload: &Workload) -> Vec<Condition> {

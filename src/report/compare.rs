@@ -8,10 +8,10 @@ pub mod markdown;
 pub mod model;
 pub mod terminal;
 
-mod cell;
+pub mod cell;
 mod claims;
-mod collect;
-mod devices;
+pub mod collect;
+pub mod devices;
 mod legend;
 mod sentences;
 

@@ -9,6 +9,7 @@
 )]
 
 mod compare;
+mod decide;
 mod diff;
 mod diff_captures;
 mod formats;

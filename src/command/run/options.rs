@@ -5,6 +5,7 @@ use std::time::Duration;
 use regex::RegexBuilder;
 
 use crate::cli::RunFlags;
+use crate::command::share::probability;
 use crate::device::{Device, Strength};
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
@@ -104,20 +105,6 @@ pub(super) fn peers(flags: &RunFlags, devices: &[Box<dyn Device>]) -> Result<Vec
             name.engine()
         ))),
     }
-}
-
-/// `1%` or `0.01`.
-fn probability(text: &str) -> Result<f64> {
-    let parsed = match text.strip_suffix('%') {
-        Some(percent) => percent.trim().parse::<f64>().map(|value| value / 100.0),
-        None => text.trim().parse(),
-    };
-    // Below a millionth a run would take days, and the number of executions leave its type.
-    parsed.ok().filter(|p| (1e-6..1.0).contains(p)).ok_or_else(|| {
-        Error::input(format!(
-            "--max-p \"{text}\" is not a probability from 0.0001% to below 100%, such as 1%"
-        ))
-    })
 }
 
 pub(super) fn workloads(flags: &RunFlags) -> Result<Vec<Workload>> {

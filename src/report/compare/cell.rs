@@ -128,7 +128,7 @@ impl<'a> Cell<'a> {
 }
 
 /// The bits of a row's first execution.
-fn bits(row: &Measurement) -> Option<Bits<'_>> {
+pub fn bits(row: &Measurement) -> Option<Bits<'_>> {
     let is_kept = row.is_observed() && !row.digest.is_empty();
     is_kept.then_some((row.digest.as_str(), row.accumulator_digest.as_str()))
 }
