@@ -12,6 +12,7 @@ mod compare;
 mod decide;
 mod diff;
 mod diff_captures;
+mod fleet;
 mod formats;
 mod golden;
 mod interruptions;
