@@ -98,7 +98,7 @@ pub struct RunFlags {
     /// Go on with an interrupted run, given the same flags: only what DIR lacks is measured
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
-    /// Measure somebody else's code beside ours, on the CPU
+    /// Measure somebody else's code on the same inputs: torch on the run's device, numpy on the CPU
     #[arg(long, value_enum, value_name = "NAME")]
     pub peer: Option<PeerName>,
     /// The Python that a peer runs in

@@ -76,6 +76,11 @@ pub trait Device {
     /// The clock in MHz now, if the device tells.
     fn clock_mhz(&self) -> Option<u32>;
 
+    /// What `CUDA_VISIBLE_DEVICES` calls it, if it is one of CUDA's devices.
+    fn visible_as(&self) -> Option<String> {
+        None
+    }
+
     /// Faults of the hardware that were counted so far.
     fn fault_counts(&self) -> FaultCounts {
         FaultCounts::default()

@@ -273,7 +273,7 @@ mod tests {
             golden.iter().all(|entry| entry.devices.starts_with("cpu;sim")),
             "made by one, confirmed by another"
         );
-        for operation in OPERATIONS {
+        for operation in OPERATIONS.iter().filter(|operation| !operation.algorithms().is_empty()) {
             for dtype in crate::tensor::Dtype::ALL {
                 assert!(workloads.iter().any(|w| w.operation.name() == operation.name() && w.dtype == dtype));
             }

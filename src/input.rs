@@ -66,6 +66,8 @@ pub enum Values {
     },
     /// Even over [low, high), whatever the workload's distribution.
     Between(f32, f32),
+    /// Whole numbers, even over those below this, which is at most 2^24: places in another tensor.
+    Below(u64),
 }
 
 impl InputSpec {
@@ -81,6 +83,7 @@ pub fn generate(specs: &[InputSpec], distribution: Distribution, seed: u64) -> V
         let key = mix(seed ^ mix(stream as u64));
         let value = |index: usize| match spec.values {
             Values::Workload { scale } => scale * element(distribution, spec.dtype, key, index, spec.period),
+            Values::Below(limit) => (random(key, index as u64) % limit.max(1)) as f32,
             Values::Between(low, high) => low + (high - low) * uniform(spec.dtype, random(key, index as u64)),
         };
         let data = match spec.dtype {

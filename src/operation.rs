@@ -4,6 +4,11 @@
 //! plans (`plan.rs`), the algorithms on the CPU (`twin.rs`), the accurate answer (`reference.rs`).
 
 pub mod batch_norm;
+mod bound;
+pub mod conv2d;
+pub mod cumsum;
+mod form;
+pub mod index_add;
 pub mod instructions;
 pub mod matmul;
 #[cfg(test)]
@@ -20,8 +25,18 @@ use crate::input::InputSpec;
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Setting, Shape, Workload};
 
+pub use form::{Form, PeerWay, Precision};
+
 /// Every operation of the suite.
-pub static OPERATIONS: &[&dyn Operation] = &[&reduce::Reduce, &matmul::Matmul, &batch_norm::BatchNorm];
+pub static OPERATIONS: &[&dyn Operation] = &[
+    &reduce::Reduce,
+    &matmul::Matmul,
+    &batch_norm::BatchNorm,
+    &conv2d::Conv2d,
+    &conv2d::Conv2dBackward,
+    &index_add::IndexAdd,
+    &cumsum::CumSum,
+];
 
 /// What is computed.
 pub trait Operation: Sync {
@@ -31,7 +46,7 @@ pub trait Operation: Sync {
     /// What its algorithms are ways to do, for sentences: "ways to sum".
     fn ways(&self) -> &'static str;
 
-    /// Its table of algorithms.
+    /// Its table of algorithms; empty where peers alone compute it.
     fn algorithms(&self) -> &'static [Algorithm];
 
     /// Parses a shape in this operation's terms.
@@ -60,11 +75,11 @@ pub trait Operation: Sync {
         setting.only(&[]).map_err(|error| Error::input(format!("{} {error}", self.name())))
     }
 
-    /// The outputs of an algorithm, in the order of their digest.
-    fn outputs(&self, algorithm: &Algorithm, workload: &Workload) -> Vec<OutputSpec>;
+    /// The outputs of a way, in the order of their digest.
+    fn outputs(&self, form: Form, workload: &Workload) -> Vec<OutputSpec>;
 
-    /// Why `algorithm` has no answer for `workload`, if so.
-    fn reason_to_skip(&self, _algorithm: &Algorithm, _workload: &Workload) -> Option<String> {
+    /// Why a way has no answer for `workload`, if so.
+    fn reason_to_skip(&self, _: Form, _: &Workload) -> Option<String> {
         None
     }
 
@@ -91,7 +106,7 @@ pub trait Operation: Sync {
     ///
     /// # Errors
     /// Why there is no such batch: the reason of a skipped row.
-    fn batch_rows(&self, _: &Algorithm, _: &Workload) -> std::result::Result<u64, String> {
+    fn batch_rows(&self, _: Form, _: &Workload) -> std::result::Result<u64, String> {
         Err(format!("{} has no rows that a batch could be made of", self.name()))
     }
 
@@ -110,21 +125,17 @@ pub trait Operation: Sync {
     ///
     /// # Panics
     /// If a row is not below [`Operation::batch_rows`].
-    fn gather(
-        &self,
-        algorithm: &Algorithm,
-        problem: &Problem,
-        outputs: &[Tensor],
-        rows: &[u64],
-    ) -> Vec<Tensor> {
-        let Ok(count) = self.batch_rows(algorithm, &problem.workload) else { return outputs.to_vec() };
+    fn gather(&self, form: Form, problem: &Problem, outputs: &[Tensor], rows: &[u64]) -> Vec<Tensor> {
+        let Ok(count) = self.batch_rows(form, &problem.workload) else { return outputs.to_vec() };
         let gathered = |output: &Tensor| Axis::first(count, output.len() as u64 / count).gather(output, rows);
         outputs.iter().map(gathered).collect()
     }
 
     /// Shapes on which every algorithm is verified, the most valuable first: ordinary ones, then odd
     /// ones around every tile's edge.
-    fn check_shapes(&self) -> Vec<String>;
+    fn check_shapes(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What has to be done, for the throughput.
     fn work(&self, workload: &Workload) -> Work;
@@ -132,10 +143,10 @@ pub trait Operation: Sync {
     /// The accurate answer for these inputs.
     fn reference(&self, workload: &Workload, inputs: &[Tensor]) -> Reference;
 
-    /// The largest error that `algorithm` may make, per entry of [`Operation::outputs`] and element.
+    /// The largest error that a way may make, per entry of [`Operation::outputs`] and element.
     fn bound(
         &self,
-        algorithm: &Algorithm,
+        form: Form,
         workload: &Workload,
         target: &Target,
         inputs: &[Tensor],
@@ -174,21 +185,6 @@ impl std::fmt::Debug for Algorithm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
-}
-
-/// A way of somebody else's to compute an operation: nothing is known of its order of operations.
-#[derive(Debug)]
-pub struct PeerWay {
-    /// Whose code: the engine in rows.
-    pub engine: &'static str,
-    /// Its name within the operation.
-    pub name: &'static str,
-    /// Whether it uses all the threads that it is given; otherwise one.
-    pub threaded: bool,
-    /// The algorithm whose outputs it has too, and whose bound holds in any order of operations.
-    pub like: &'static Algorithm,
-    /// The input types that it takes.
-    pub dtypes: &'static [Dtype],
 }
 
 /// What a plan depends on besides the workload.

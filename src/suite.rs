@@ -110,6 +110,19 @@ pub fn check_filter(workloads: &[Workload], options: &Options) -> Result<()> {
         return Ok(());
     }
     let filter = options.filter.as_ref().map_or("", |filter| filter.as_str());
+    let theirs = workloads.iter().flat_map(|workload| {
+        let its = workload.operation.peers().iter();
+        its.filter(|way| options.wants(workload, way.name)).map(|way| way.engine)
+    });
+    let mut engines: Vec<_> = theirs.collect();
+    engines.sort_unstable();
+    engines.dedup();
+    if !engines.is_empty() {
+        return Err(Error::input(format!(
+            "what is asked for is measured only of others: give --peer {} with it",
+            engines.join(" or --peer ")
+        )));
+    }
     Err(Error::input(format!(
         "the filter {filter:?} matches nothing; it is a regular expression over \
          \"operation/algorithm workload\", and `samebits list` shows them"
@@ -374,6 +387,9 @@ impl<'a> Suite<'a> {
             trials.sort_by_key(|trial| trial.perturbation);
             for Trial { perturbation, variant, outcome } in trials {
                 let mut row = self.begin_row(job.workload, &participant.way, perturbation, &variant);
+                if let (Some(version), Outcome::Observed(_)) = (participant.way.peer_version(), &outcome) {
+                    row.remark(&version);
+                }
                 row.input_digest = case.input_digest.to_string();
                 row.kernel.clone_from(&identity.kernel);
                 row.cubin.clone_from(&identity.cubin);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::device::{Coming, Problem};
 use crate::error::{Error, Result};
-use crate::operation::Algorithm;
+use crate::operation::{Algorithm, Form};
 use crate::tensor::Tensor;
 use message::{Answer, Task};
 pub use serve::serve;
@@ -121,7 +121,7 @@ fn collect(order: &Order, folder: &Path) -> std::result::Result<Vec<Result<Vec<T
             all.push(Err(Error::device(process::one_line(error))));
             continue;
         }
-        let specs = workload.operation.outputs(algorithm, workload);
+        let specs = workload.operation.outputs(Form::Own(algorithm), workload);
         if outcome.checksums.len() != specs.len() {
             let (given, wanted) = (outcome.checksums.len(), specs.len());
             return Err(format!("{ANSWER}: {algorithm:?} has {given} checksums in place of {wanted}"));

@@ -136,6 +136,9 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("benches/workloads/reduce.toml", include_str!("../benches/workloads/reduce.toml")),
     ("benches/workloads/matmul.toml", include_str!("../benches/workloads/matmul.toml")),
     ("benches/workloads/batch_norm.toml", include_str!("../benches/workloads/batch_norm.toml")),
+    ("benches/workloads/conv2d.toml", include_str!("../benches/workloads/conv2d.toml")),
+    ("benches/workloads/index_add.toml", include_str!("../benches/workloads/index_add.toml")),
+    ("benches/workloads/cumsum.toml", include_str!("../benches/workloads/cumsum.toml")),
 ];
 
 /// The workloads that the program carries.

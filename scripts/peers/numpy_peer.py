@@ -1,31 +1,11 @@
-"""numpy as a peer: computes what `samebits run --peer numpy` asks for, on the same inputs.
+"""numpy as a peer: computes what `samebits run --peer numpy` asks for, on the same inputs. protocol.py stands before it."""
 
-Started by samebits, which speaks JSON, a line per question and answer, and hands arrays over as raw files:
-
-    {"do": "hello"}                              -> {"version": ...}
-    {"do": "prepare", "id", "operation", "way", "shape", "setting", "inputs": {name: [file, dtype]}}  -> {}
-    {"do": "execute", "id", "outputs": {name: file}}  -> {}
-    {"do": "time", "id", "iterations"}           -> {"ns": ...}, the asking left out
-    {"do": "forget", "id"}                       -> {}
-
-An answer {"error": ...} is one line for the user.
-"""
-
-import json
-import signal
-import sys
 import time
 
 try:
     import numpy
 except ImportError:
     numpy = None
-
-DTYPES = {"f16": "<f2", "f32": "<f4"}
-
-
-def pairs(text):
-    return dict(part.split("=", 1) for part in text.split(";") if part)
 
 
 def reduce_sum(shape, setting, x):
@@ -92,59 +72,34 @@ WAYS = {
 }
 
 
+class Prepared:
+    def __init__(self, run):
+        self.run = run
+
+    def execute(self, files):
+        outputs = self.run()
+        for name, path in files.items():
+            outputs[name].tofile(path)
+
+    def time(self, iterations, cache):
+        start = time.perf_counter_ns()
+        for _ in range(iterations):
+            self.run()
+        return time.perf_counter_ns() - start
+
+
+def hello(question):
+    if numpy is None:
+        raise Missing(f"{sys.executable} has no numpy: run {sys.executable} -m pip install numpy")
+    return numpy.__version__
+
+
 def prepare(question):
     way = WAYS.get((question["operation"], question["way"]))
     if way is None:
         raise ValueError(f"no way \"{question['way']}\" for {question['operation']}")
-    inputs = {name: numpy.fromfile(path, DTYPES[dtype]) for name, (path, dtype) in question["inputs"].items()}
-    return way(pairs(question["shape"]), pairs(question["setting"]), **inputs)
+    inputs = {name: numpy.load(path) for name, path in question["inputs"].items()}
+    return Prepared(way(pairs(question["shape"]), pairs(question["setting"]), **inputs))
 
 
-def execute(run, files):
-    outputs = run()
-    for name, path in files.items():
-        outputs[name].tofile(path)
-    return {}
-
-
-def timed(run, iterations):
-    start = time.perf_counter_ns()
-    for _ in range(iterations):
-        run()
-    return {"ns": time.perf_counter_ns() - start}
-
-
-def answer(question, prepared):
-    if numpy is None:
-        return {"error": f"{sys.executable} has no numpy: run {sys.executable} -m pip install numpy"}
-    match question["do"]:
-        case "hello":
-            return {"version": numpy.__version__}
-        case "prepare":
-            prepared[question["id"]] = prepare(question)
-            return {}
-        case "execute":
-            return execute(prepared[question["id"]], question["outputs"])
-        case "time":
-            return timed(prepared[question["id"]], question["iterations"])
-        case "forget":
-            prepared.pop(question["id"], None)
-            return {}
-        case other:
-            return {"error": f"unknown question {other}"}
-
-
-def main():
-    # Ctrl-C belongs to samebits, which ends this program when it has kept its rows.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    prepared = {}
-    for line in sys.stdin:
-        try:
-            said = answer(json.loads(line), prepared)
-        except Exception as error:  # Whatever it is, it is an answer.
-            said = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
-        print(json.dumps(said), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+serve(hello, prepare)

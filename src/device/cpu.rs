@@ -18,7 +18,7 @@ use crate::digest::short_hash;
 use crate::environment::processor;
 use crate::error::{Error, Result};
 use crate::operation::instructions::Instructions;
-use crate::operation::{Algorithm, OutputSpec, Target, Work};
+use crate::operation::{Algorithm, Form, OutputSpec, Target, Work};
 use crate::perturbation::Perturbation;
 use crate::poison::Poison;
 use crate::tensor::Tensor;
@@ -195,7 +195,7 @@ impl Staged for StagedOnCpu<'_> {
                 .ok_or_else(|| Error::device(format!("{} has no twin with {setting}", algorithm.name)))?,
             _ => algorithm,
         };
-        let specs = workload.operation.outputs(algorithm, workload);
+        let specs = workload.operation.outputs(Form::Own(algorithm), workload);
         let outputs = specs.iter().map(OutputSpec::tensor).collect();
         let absent = specs.iter().map(|spec| Tensor::zeros(spec.name, spec.dtype, 0)).collect();
         let target = Target { sm_count: condition.multiprocessors(NOMINAL_SM_COUNT) };

@@ -231,6 +231,11 @@ impl Gpu for Cuda {
         self.monitor.as_ref()?.clock_mhz()
     }
 
+    fn visible_as(&self) -> Option<String> {
+        let [_, of_a_whole_gpu] = nvml::forms(&self.uuid);
+        Some(self.monitor.as_ref().map_or(of_a_whole_gpu, |monitor| monitor.uuid().to_owned()))
+    }
+
     fn fault_counts(&self) -> FaultCounts {
         self.monitor.as_ref().map(Monitor::fault_counts).unwrap_or_default()
     }

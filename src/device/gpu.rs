@@ -118,6 +118,11 @@ pub trait Gpu {
     /// The multiprocessors' clock in MHz now, if the GPU tells.
     fn clock_mhz(&self) -> Option<u32>;
 
+    /// What `CUDA_VISIBLE_DEVICES` calls it; a simulated one has no such name.
+    fn visible_as(&self) -> Option<String> {
+        None
+    }
+
     /// Faults of the hardware that were counted so far.
     fn fault_counts(&self) -> FaultCounts {
         FaultCounts::default()
@@ -390,6 +395,10 @@ impl<G: Gpu + 'static> Device for GpuDevice<G> {
 
     fn clock_mhz(&self) -> Option<u32> {
         self.gpu.clock_mhz()
+    }
+
+    fn visible_as(&self) -> Option<String> {
+        self.gpu.visible_as()
     }
 
     fn fault_counts(&self) -> FaultCounts {

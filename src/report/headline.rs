@@ -1,5 +1,6 @@
 //! One sentence per device and operation, and the price of the same bits.
 
+use crate::measurement::Measurement;
 use crate::perturbation::Perturbation;
 use crate::report::group::Group;
 use crate::report::words::{self, plural};
@@ -8,17 +9,32 @@ use crate::verdict::Verdict;
 /// What was found, in a sentence on this program's ways and, if others' code changed its bits too, one
 /// on that. `place` is where: "Here", "On cuda:0,".
 pub fn headline(group: &Group, place: &str) -> String {
-    let own = own(group, place);
     let foreign: Vec<String> = group
         .ways()
         .into_iter()
         .filter(|way| !way.is_own() && group.changes(*way))
         .map(|way| way.name())
         .collect();
+    let change = plural(foreign.len(), "changes its", "change their");
+    if group.known().is_some_and(|known| known.algorithms().is_empty()) {
+        let ways = ways(group);
+        let rest = ways.strip_prefix("ways ").unwrap_or(&ways);
+        let observed = |row: &&Measurement| matches!(row.verdict, Verdict::Same | Verdict::Differs);
+        return match (foreign.as_slice(), group.rows.iter().any(observed)) {
+            ([], false) => format!("{place} no way of others {rest} could be measured."),
+            ([], true) => {
+                format!("{place} no way of others {rest} was seen to change its bits from run to run.")
+            }
+            (ways, _) => format!(
+                "{place} of the ways of others {rest}, {} {change} bits from run to run.",
+                words::listed(ways)
+            ),
+        };
+    }
+    let own = own(group, place);
     if foreign.is_empty() {
         return own;
     }
-    let change = plural(foreign.len(), "changes its", "change their");
     format!("{own} Of the code of others, {} {change} bits from run to run.", words::listed(&foreign))
 }
 

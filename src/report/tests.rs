@@ -156,7 +156,7 @@ fn the_unknown() {
         rows.extend(foreign);
     }
     for row in &mut rows {
-        "conv2d".clone_into(&mut row.operation);
+        "conv3d".clone_into(&mut row.operation);
         "m=128;n=128;k=4096".clone_into(&mut row.shape);
         "GFLOP/s".clone_into(&mut row.throughput_unit);
         if row.verdict == Verdict::Differs {
@@ -303,6 +303,28 @@ fn others_code_is_no_way_of_ours() {
         "Here none of the ways to sum of this program was measured. Of the code of others, torch sum \
          changes its bits from run to run."
     );
+}
+
+/// What peers alone compute is not missed of ours.
+#[test]
+fn an_operation_of_others_alone_is_about_them() {
+    let rows = |differing| {
+        let mut rows =
+            by(pair("index_add", Guarantee::NotGuaranteed, differing, 9_000_000), "torch", "deterministic=0");
+        rows.iter_mut().for_each(|row| row.operation = "index_add".to_owned());
+        rows
+    };
+    let headline = |rows: &[Measurement]| Report::new(rows, false).sections[0].headline.clone();
+    let steady = "Here no way of others to add rows by an index was seen to change its bits from run to run.";
+    assert_eq!(headline(&rows([0, 0])), steady);
+    let moving = headline(&rows([3, 0]));
+    assert!(
+        moving.starts_with("Here of the ways of others to add rows by an index, torch index_add"),
+        "{moving}"
+    );
+    let mut refused = rows([0, 0]);
+    refused.iter_mut().for_each(|row| row.verdict = Verdict::Skipped);
+    assert_eq!(headline(&refused), "Here no way of others to add rows by an index could be measured.");
 }
 
 /// Others' code that varies does not make its workload the telling one.

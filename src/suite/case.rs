@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::device::{Device, Problem};
 use crate::digest::{Digest, digest};
 use crate::input::generate;
-use crate::operation::{Algorithm, OutputSpec, Reference, Target, Work};
+use crate::operation::{Form, OutputSpec, Precision, Reference, Target, Work};
 use crate::suite::check::Checker;
 use crate::suite::way::Way;
 use crate::workload::{Profile, Workload};
@@ -32,29 +32,30 @@ impl Case {
         Self { problem: Arc::new(Problem { workload: workload.clone(), inputs }), input_digest, reference }
     }
 
-    /// What an algorithm's outputs are held against.
-    pub fn checker(&self, algorithm: &Algorithm, target: &Target) -> Checker<'_> {
+    /// What a way's outputs are held against.
+    pub fn checker(&self, form: Form, target: &Target) -> Checker<'_> {
         let workload = &self.problem.workload;
         let operation = workload.operation;
-        let bounds = operation.bound(algorithm, workload, target, &self.problem.inputs, &self.reference);
-        Checker::new(&self.reference, operation.outputs(algorithm, workload), bounds)
+        let bounds = operation.bound(form, workload, target, &self.problem.inputs, &self.reference);
+        Checker::new(&self.reference, operation.outputs(form, workload), bounds)
     }
 
     /// Why `way` is not executed on this workload, if so.
     pub fn reason_to_skip(&self, device: &dyn Device, way: &Way, profile: Profile) -> Option<String> {
-        let (workload, algorithm) = (&self.problem.workload, way.algorithm);
+        let workload = &self.problem.workload;
         if !way.dtypes().contains(&workload.dtype) {
             return Some(format!("takes no {}", workload.dtype));
         }
         if let Some(range) = &self.reference.range {
             return Some(format!("range: {range}"));
         }
-        if let Some(reason) = workload.operation.reason_to_skip(algorithm, workload) {
+        if let Some(reason) = workload.operation.reason_to_skip(way.form(workload), workload) {
             return Some(reason);
         }
         let elements = workload.shape.elements().unwrap_or(u64::MAX);
         let limit = device.limits(profile).contended_elements;
-        (way.is_own() && algorithm.contended && elements > limit).then(|| {
+        let contended = way.own_algorithm().is_some_and(|algorithm| algorithm.contended);
+        (contended && elements > limit).then(|| {
             format!("contended: more than {limit} elements take too long in profile {}", profile.name())
         })
     }
@@ -90,11 +91,10 @@ pub fn reason_to_skip(device: &dyn Device, workload: &Workload, profile: Profile
 /// Why `way` is not executed on a simulated device: it takes too many instructions. Asked before anything is
 /// allocated.
 pub fn reason_too_large(device: &dyn Device, workload: &Workload, way: &Way) -> Option<String> {
-    let simulation = device.simulation()?;
-    let algorithm = way.algorithm;
+    let (simulation, algorithm) = (device.simulation()?, way.own_algorithm()?);
     let skipped_anyway = !way.dtypes().contains(&workload.dtype)
-        || workload.operation.reason_to_skip(algorithm, workload).is_some();
-    if skipped_anyway || !way.is_own() {
+        || workload.operation.reason_to_skip(Form::Own(algorithm), workload).is_some();
+    if skipped_anyway {
         return None;
     }
     let most = simulation.most_instructions();
@@ -108,15 +108,16 @@ pub fn reason_too_large(device: &dyn Device, workload: &Workload, way: &Way) -> 
     })
 }
 
-/// Inputs once; every algorithm's latest outputs; one's first outputs, with reference, magnitudes and
+/// Inputs once; every way's latest outputs; one's first outputs, with reference, magnitudes and
 /// bounds; every plan's workspaces. A tenth more for what was not counted.
 fn bytes_needed(workload: &Workload, target: &Target) -> u64 {
     let operation = workload.operation;
     let inputs: u64 =
         operation.inputs(workload).iter().map(|spec| spec.len as u64 * spec.dtype.size() as u64).sum();
     let of_algorithms = |each: fn(&OutputSpec) -> u64| {
-        let sum = move |algorithm| operation.outputs(algorithm, workload).iter().map(each).sum::<u64>();
-        operation.algorithms().iter().map(sum)
+        let sum = move |form| operation.outputs(form, workload).iter().map(each).sum::<u64>();
+        let foreign = operation.peers().iter().map(|way| Form::Foreign(way, Precision::F32));
+        operation.algorithms().iter().map(Form::Own).chain(foreign).map(sum)
     };
     let workspaces: u64 = operation
         .algorithms()

@@ -26,12 +26,10 @@ pub fn settings(
     way: &Way,
 ) -> Vec<CodeSetting> {
     let keeps = way.claims(Perturbation::Repeat, "") || device.simulation().is_some();
-    if !way.is_own() || !keeps {
-        return Vec::new();
-    }
-    let beside = |perturbation: &Perturbation| device.code_settings(*perturbation, workload, way.algorithm);
+    let Some(algorithm) = way.own_algorithm().filter(|_| keeps) else { return Vec::new() };
+    let beside = |perturbation: &Perturbation| device.code_settings(*perturbation, workload, algorithm);
     let mut settings: Vec<_> = perturbations.iter().flat_map(beside).collect();
-    settings.retain(|setting| setting.to_string() != way.algorithm.setting);
+    settings.retain(|setting| setting.to_string() != algorithm.setting);
     settings
 }
 
@@ -60,8 +58,11 @@ pub fn measure(
         Ok(usual) => usual,
         Err(reason) => return row.remark(&reason),
     };
+    let Some(algorithm) = participant.way.own_algorithm() else {
+        return row.remark("settings of the code are tried of our own algorithms");
+    };
     let executed: Result<_> = staged
-        .prepare_under(participant.way.algorithm, Condition::Code(setting))
+        .prepare_under(algorithm, Condition::Code(setting))
         .and_then(|mut prepared| Ok(observe::execute(&mut *prepared, 0)?.to_vec()));
     match executed {
         Ok(outputs) => {

@@ -37,13 +37,13 @@ pub fn measure(
         let participant = participants
             .iter_mut()
             .find(|participant| participant.way.is_own() && participant.way.name == name)?;
-        Some((participant.way.algorithm, first_output(participant, gap.output)))
+        Some((participant.way.form(&case.problem.workload), first_output(participant, gap.output)))
     };
-    let (algorithm, ours) = of(gap.algorithm)?;
+    let (form, ours) = of(gap.algorithm)?;
     let yardstick = match gap.against {
         Some(name) => of(name)?.1,
         None => case
-            .checker(algorithm, target)
+            .checker(form, target)
             .rounded(gap.output)
             .ok_or_else(|| format!("there is no reference of {}", gap.output)),
     };

@@ -7,8 +7,8 @@ use std::time::Instant;
 use crate::batch::{Batch, batches};
 use crate::condition::Condition;
 use crate::device::{Device, Prepared, Series, Staged};
-use crate::error::Result;
-use crate::operation::{Algorithm, Target};
+use crate::error::{Error, Result};
+use crate::operation::{Algorithm, Form, Target};
 use crate::perturbation::Perturbation;
 use crate::suite::case::Case;
 use crate::suite::observe::{
@@ -54,7 +54,7 @@ pub fn variants(
 ) -> Vec<String> {
     let texts: Vec<String> = match perturbation {
         Perturbation::Batch => {
-            let batches = batches_of(device, way.algorithm, workload).unwrap_or_default();
+            let batches = batches_of(device, way, workload).unwrap_or_default();
             batches.iter().map(ToString::to_string).collect()
         }
         _ => device.conditions(perturbation, workload).iter().map(ToString::to_string).collect(),
@@ -65,15 +65,15 @@ pub fn variants(
 /// The batches to try; or why there are none.
 fn batches_of(
     device: &dyn Device,
-    algorithm: &Algorithm,
+    way: &Way,
     workload: &Workload,
 ) -> std::result::Result<Vec<Batch>, String> {
-    let rows = workload.operation.batch_rows(algorithm, workload)?;
+    let rows = workload.operation.batch_rows(way.form(workload), workload)?;
     let elements = workload.shape.elements().unwrap_or(u64::MAX);
     let most = match device.simulation() {
         // Instructions were estimated for the workload as it is.
         Some(_) => MOST_SIMULATED_ELEMENTS,
-        None if algorithm.contended => MOST_CONTENDED_ELEMENTS,
+        None if way.own_algorithm().is_some_and(|own| own.contended) => MOST_CONTENDED_ELEMENTS,
         None => MOST_ELEMENTS,
     };
     let of_a_row = (elements / rows.max(1)).max(1);
@@ -111,7 +111,7 @@ impl Climber<'_> {
                 let observed = self.compare(perturbation, "", tally, wanted, |number, show| {
                     let device = device.reopened()?;
                     let staged = device.stage(Arc::clone(&self.case.problem))?;
-                    let mut prepared = staged.prepare(self.algorithm())?;
+                    let mut prepared = self.observer.way.prepare(&self.case.problem, &*staged)?;
                     show(execute(&mut *prepared, number)?)
                 });
                 Ok(vec![Trial::of(perturbation, outcome(observed)?)])
@@ -120,8 +120,31 @@ impl Climber<'_> {
         }
     }
 
-    fn algorithm(&self) -> &'static Algorithm {
-        self.observer.way.algorithm
+    /// What a way of a peer shows in `count` processes that are started for it, one after the other.
+    ///
+    /// # Errors
+    /// Only what the user's wish to stop says.
+    pub fn climb_anew(&self, perturbation: Perturbation, count: u64) -> Result<Trial> {
+        let mut tally = self.observer.tally(self.yardstick);
+        let start = Instant::now();
+        let mut execute_all = || {
+            for number in 1..=count {
+                (self.observer.stop)()?;
+                if tally.time_is_up(start, self.observer.row_time) {
+                    break;
+                }
+                tally.add(number, &self.observer.way.execute_anew(&self.case.problem, number)?)?;
+            }
+            Ok(())
+        };
+        let executed = execute_all();
+        Ok(Trial::of(perturbation, outcome(executed.map(|()| tally.finish()))?))
+    }
+
+    /// The algorithm, of a way of our own: what peers do is made ready in one way only.
+    fn algorithm(&self) -> Result<&'static Algorithm> {
+        let way = self.observer.way;
+        way.own_algorithm().ok_or_else(|| Error::device(format!("{} is not ours to launch", way.name)))
     }
 
     /// The comparisons of one of so many values: all together, as many as a row without values has.
@@ -143,7 +166,8 @@ impl Climber<'_> {
         let usual = self.observer.device.target().sm_count;
         // Another plan may add in longer chains, which its bound knows.
         let target = Target { sm_count: condition.multiprocessors(usual) };
-        let checker = (target.sm_count != usual).then(|| self.case.checker(self.algorithm(), &target));
+        let algorithm = self.algorithm()?;
+        let checker = (target.sm_count != usual).then(|| self.case.checker(Form::Own(algorithm), &target));
         let tally = match &checker {
             Some(checker) => self.observer.tally_against(self.yardstick, checker),
             None => self.observer.tally(self.yardstick),
@@ -151,11 +175,11 @@ impl Climber<'_> {
         let variant = condition.to_string();
         if condition == Condition::FreshModule {
             return self.compare(perturbation, &variant, tally, wanted, |number, show| {
-                let mut prepared = self.staged.prepare_under(self.algorithm(), condition)?;
+                let mut prepared = self.staged.prepare_under(algorithm, condition)?;
                 show(execute(&mut *prepared, number)?)
             });
         }
-        let mut prepared = self.staged.prepare_under(self.algorithm(), condition)?;
+        let mut prepared = self.staged.prepare_under(algorithm, condition)?;
         self.expect(&mut *prepared, wanted);
         self.compare(perturbation, &variant, tally, wanted, |number, show| {
             show(execute(&mut *prepared, number)?)
@@ -164,20 +188,21 @@ impl Climber<'_> {
 
     fn batches(&self) -> Result<Vec<Trial>> {
         let perturbation = Perturbation::Batch;
-        let (device, case, algorithm) = (self.observer.device, self.case, self.algorithm());
-        let batches = match batches_of(device, algorithm, &case.problem.workload) {
+        let (device, case, way) = (self.observer.device, self.case, self.observer.way);
+        let workload = &case.problem.workload;
+        let batches = match batches_of(device, way, workload) {
             Ok(batches) => batches,
             Err(reason) => return Ok(vec![Trial::of(perturbation, Outcome::Skipped(reason))]),
         };
         let wanted = self.share(batches.len());
-        let operation = case.problem.workload.operation;
+        let (operation, form) = (workload.operation, way.form(workload));
         let trial = |batch: &Batch| {
             let variant = batch.to_string();
             let problem = Arc::new(operation.rebatch(&case.problem, &batch.rows));
-            let expected = operation.gather(algorithm, &case.problem, &self.yardstick.outputs, &batch.rows);
+            let expected = operation.gather(form, &case.problem, &self.yardstick.outputs, &batch.rows);
             let observe = || {
-                let staged = device.stage(problem)?;
-                let mut prepared = staged.prepare(algorithm)?;
+                let staged = device.stage(Arc::clone(&problem))?;
+                let mut prepared = way.prepare(&problem, &*staged)?;
                 self.expect(&mut *prepared, wanted);
                 let tally = self.observer.tally_of(self.yardstick, &expected);
                 self.compare(perturbation, &variant, tally, wanted, |number, show| {

@@ -34,6 +34,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What an error that ended executions makes of them: what refuses was not executed.
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::Refused(reason) => Self::Skipped(reason.clone()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+
     /// The row's verdict.
     pub fn verdict(&self) -> Verdict {
         match self {
@@ -238,7 +246,7 @@ pub fn outcome(observed: Result<Observation>) -> Result<Outcome> {
     match observed {
         Ok(observation) => Ok(Outcome::Observed(observation)),
         Err(Error::Interrupted) => Err(Error::Interrupted),
-        Err(error) => Ok(Outcome::Failed(error.to_string())),
+        Err(error) => Ok(Outcome::of(&error)),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::perturbation::Perturbation;
 use crate::suite::case::Case;
 use crate::suite::ladder::{Climber, Trial};
 use crate::suite::observe::{Observer, Outcome, Yardstick};
-use crate::suite::processes::Rung;
+use crate::suite::processes::{self, Rung};
 use crate::suite::row::Timed;
 use crate::suite::way::Way;
 use crate::suite::{Listener, Suite};
@@ -18,7 +18,7 @@ pub(super) struct Participant<'a> {
     /// `None` where the way was skipped or refused.
     pub(super) prepared: Option<Box<dyn Prepared + 'a>>,
     /// The undisturbed execution, where a perturbation needs one of its own; or why there is none.
-    pub(super) yardstick: Option<std::result::Result<Yardstick, String>>,
+    pub(super) yardstick: Option<std::result::Result<Yardstick, Box<Outcome>>>,
     pub(super) trials: Vec<Trial>,
     pub(super) timed: Option<Timed>,
 }
@@ -44,9 +44,9 @@ impl<'a> Suite<'a> {
         if let Some(reason) = case.reason_to_skip(self.device, way, self.options.profile) {
             return without(Outcome::Skipped(reason));
         }
-        let mut prepared = match way.prepare(case, staged) {
+        let mut prepared = match way.prepare(&case.problem, staged) {
             Ok(prepared) => prepared,
-            Err(error) => return without(Outcome::Failed(error.to_string())),
+            Err(error) => return without(Outcome::of(&error)),
         };
         let stop = || listener.check_stop();
         let observer = self.observer(case, way, &stop);
@@ -69,15 +69,19 @@ impl<'a> Suite<'a> {
                 trials.push(Trial::of(perturbation, outcome));
                 continue;
             }
-            let first = || observer.yardstick(&mut *prepared).map_err(|error| error.to_string());
+            let first = || observer.yardstick(&mut *prepared).map_err(|error| Box::new(Outcome::of(&error)));
             match yardstick.get_or_insert_with(first) {
-                // All ways share a process.
-                _ if perturbation.starts_processes() => {}
+                // All ways of our own share a process.
+                _ if perturbation.starts_processes() && way.is_own() => {}
                 Ok(yardstick) => {
                     let climber = Climber { case, staged, observer: &observer, yardstick };
-                    trials.extend(climber.climb(perturbation)?);
+                    if perturbation.starts_processes() {
+                        trials.push(climber.climb_anew(perturbation, self.options.process_count)?);
+                    } else {
+                        trials.extend(climber.climb(perturbation)?);
+                    }
                 }
-                Err(error) => trials.push(Trial::of(perturbation, Outcome::Failed(error.clone()))),
+                Err(outcome) => trials.push(Trial::of(perturbation, (**outcome).clone())),
             }
         }
         Ok(Participant { way: way.clone(), prepared: Some(prepared), yardstick, trials, timed: None })
@@ -92,8 +96,8 @@ impl<'a> Suite<'a> {
         Observer {
             way,
             device: self.device,
-            checker: case.checker(way.algorithm, &self.device.target()),
-            specs: case.problem.workload.operation.outputs(way.algorithm, &case.problem.workload),
+            checker: case.checker(way.form(&case.problem.workload), &self.device.target()),
+            specs: way.outputs(&case.problem.workload),
             executions: self.options.executions,
             max_p: self.options.max_p,
             row_time: self.options.row_time,
@@ -103,13 +107,19 @@ impl<'a> Suite<'a> {
 
     /// Why a way is not executed under `perturbation`, if so.
     fn reason_to_skip(&self, way: &Way, perturbation: Perturbation) -> Option<String> {
-        let repeats =
-            matches!(perturbation, Perturbation::Repeat | Perturbation::Load | Perturbation::Schedule);
         if !self.device.perturbations().contains(&perturbation) {
             return Some(format!("{perturbation} has no meaning on {}", self.device.name()));
         }
-        if !repeats && !way.is_own() {
-            return Some(format!("{perturbation} is not tried of {}", way.engine));
+        if !way.is_own() {
+            let tried = [
+                Perturbation::Repeat,
+                Perturbation::Load,
+                Perturbation::Schedule,
+                Perturbation::Batch,
+                Perturbation::ReloadProcess,
+            ];
+            let is_tried = tried.contains(&perturbation);
+            return (!is_tried).then(|| format!("{perturbation} is not tried of {}", way.engine));
         }
         if let Some(reason) = self.device.reason_to_skip(perturbation) {
             return Some(reason);
@@ -126,15 +136,16 @@ impl<'a> Suite<'a> {
         participants: &mut [Participant],
         listener: &dyn Listener,
     ) -> Result<()> {
-        let Some(processes) = &self.options.processes else { return Ok(()) };
+        let Some(starter) = &self.options.processes else { return Ok(()) };
         let stop = || listener.check_stop();
         for &perturbation in self.options.perturbations.iter().filter(|p| p.starts_processes()) {
             let mut taking_part: Vec<_> =
                 participants.iter_mut().filter(|participant| participant.yardstick.is_some()).collect();
             taking_part.retain_mut(|participant| match &participant.yardstick {
+                _ if !participant.way.is_own() => false,
                 _ if self.reason_to_skip(&participant.way, perturbation).is_some() => false,
-                Some(Err(error)) => {
-                    participant.trials.push(Trial::of(perturbation, Outcome::Failed(error.clone())));
+                Some(Err(outcome)) => {
+                    participant.trials.push(Trial::of(perturbation, (**outcome).clone()));
                     false
                 }
                 yardstick => yardstick.is_some(),
@@ -144,13 +155,15 @@ impl<'a> Suite<'a> {
                     .iter()
                     .map(|participant| self.observer(case, &participant.way, &stop))
                     .collect();
-                let yardsticks = taking_part
-                    .iter()
-                    .filter_map(|participant| participant.yardstick.as_ref()?.as_ref().ok());
-                let climbers: Vec<_> = observers.iter().zip(yardsticks).collect();
+                let ready = taking_part.iter().zip(&observers).filter_map(|(participant, observer)| {
+                    let yardstick = participant.yardstick.as_ref()?.as_ref().ok()?;
+                    let algorithm = participant.way.own_algorithm()?;
+                    Some(processes::Climber { algorithm, observer, yardstick })
+                });
+                let climbers: Vec<_> = ready.collect();
                 let count = self.options.process_count;
                 let (device, problem) = (self.device, &*case.problem);
-                Rung { perturbation, processes: &**processes, device, problem, stop: &stop }
+                Rung { perturbation, processes: &**starter, device, problem, stop: &stop }
                     .climb(&climbers, count)?
             };
             for (participant, trial) in taking_part.into_iter().zip(trials) {

@@ -43,8 +43,15 @@ pub struct Rung<'a> {
     pub stop: &'a dyn Fn() -> Result<()>,
 }
 
-/// A way, and what is compared with.
-pub type Climber<'a> = (&'a Observer<'a>, &'a Yardstick);
+/// A way of our own, and what its executions are compared with.
+pub struct Climber<'a> {
+    /// The way.
+    pub algorithm: &'static Algorithm,
+    /// What compares.
+    pub observer: &'a Observer<'a>,
+    /// The execution in this process.
+    pub yardstick: &'a Yardstick,
+}
 
 impl Rung<'_> {
     /// Executes every way of `climbers` once in each of `count` processes. Who failed once is not asked again.
@@ -53,8 +60,8 @@ impl Rung<'_> {
     /// Only what the user's wish to stop says.
     pub fn climb(&self, climbers: &[Climber], count: u64) -> Result<Vec<Trial>> {
         let mut tallies: Vec<Result<Tally>> =
-            climbers.iter().map(|(observer, yardstick)| Ok(observer.tally(yardstick))).collect();
-        let limit = climbers.first().map_or(Duration::MAX, |(observer, _)| observer.row_time);
+            climbers.iter().map(|climber| Ok(climber.observer.tally(climber.yardstick))).collect();
+        let limit = climbers.first().map_or(Duration::MAX, |climber| climber.observer.row_time);
         let start = Instant::now();
         for number in 1..=count {
             (self.stop)()?;
@@ -67,7 +74,7 @@ impl Rung<'_> {
             if asked.is_empty() || is_up {
                 break;
             }
-            let algorithms: Vec<_> = asked.iter().map(|place| climbers[*place].0.way.algorithm).collect();
+            let algorithms: Vec<_> = asked.iter().map(|place| climbers[*place].algorithm).collect();
             match self.start(&algorithms, number) {
                 Ok(answers) => asked
                     .into_iter()
@@ -81,11 +88,11 @@ impl Rung<'_> {
                 }
             }
         }
-        let finished = tallies.into_iter().zip(climbers).map(|(tally, (observer, _))| {
+        let finished = tallies.into_iter().zip(climbers).map(|(tally, climber)| {
             let observed = tally.and_then(|mut tally| {
-                if tally.differs() && observer.way.claims(self.perturbation, "") {
+                if tally.differs() && climber.observer.way.claims(self.perturbation, "") {
                     tally.rerun(self.device, |tally, rerun| {
-                        let answers = self.start(&[observer.way.algorithm], count + 1 + rerun)?;
+                        let answers = self.start(&[climber.algorithm], count + 1 + rerun)?;
                         let outputs = answers.into_iter().next().transpose()?.unwrap_or_default();
                         Ok(tally.would_differ(&outputs))
                     })?;

@@ -21,7 +21,7 @@ pub fn blank(
     perturbation: Perturbation,
     variant: &str,
 ) -> Measurement {
-    let outputs = workload.operation.outputs(way.algorithm, workload);
+    let outputs = way.outputs(workload);
     Measurement {
         schema: SCHEMA,
         row_id: String::new(),

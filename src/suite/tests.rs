@@ -11,7 +11,7 @@ use crate::condition::{CodeSetting, CompileSetting, Condition};
 use crate::device::{
     Cache, DeviceFacts, FaultCounts, KernelIdentity, Limits, Load, Probe, Problem, Strength,
 };
-use crate::operation::Target;
+use crate::operation::{Form, Target};
 use crate::poison::Poison;
 use crate::tensor::{Data, Tensor};
 use crate::workload::parse;
@@ -250,7 +250,7 @@ impl Prepared for ScriptedRun<'_> {
 }
 
 fn rows(workload: &Workload) -> usize {
-    workload.operation.outputs(&workload.operation.algorithms()[0], workload)[0].len
+    workload.operation.outputs(Form::Own(&workload.operation.algorithms()[0]), workload)[0].len
 }
 
 fn values(tensors: &[Tensor]) -> Vec<f32> {

@@ -8,7 +8,7 @@ use crate::digest::digest;
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
 use crate::input::Distribution;
-use crate::operation::{Algorithm, OPERATIONS, Operation};
+use crate::operation::{Algorithm, Form, OPERATIONS, Operation};
 use crate::poison::Poison;
 use crate::suite::case::{self, Case};
 use crate::suite::observe;
@@ -91,7 +91,7 @@ impl Check {
     fn execute(&self, device: &dyn Device, case: &Case) -> Result<String> {
         let staged = device.stage(Arc::clone(&case.problem))?;
         let mut prepared = staged.prepare(self.algorithm)?;
-        let checker = case.checker(self.algorithm, &device.target());
+        let checker = case.checker(Form::Own(self.algorithm), &device.target());
         let mut coverage = 0f64;
         let series = Series { executions: 2, seed: observe::YARDSTICK_SEED, varies: true };
         prepared.expect(series);
@@ -118,7 +118,11 @@ impl Check {
     ) -> Result<()> {
         let inputs = &case.problem.inputs;
         let mut twin: Vec<Tensor> = outputs.to_vec();
-        poison.prepare(&mut twin, &self.workload.operation.outputs(self.algorithm, &self.workload), inputs);
+        poison.prepare(
+            &mut twin,
+            &self.workload.operation.outputs(Form::Own(self.algorithm), &self.workload),
+            inputs,
+        );
         (self.algorithm.twin)(&self.workload, &device.target(), inputs, &mut twin);
         if digest(&twin) == digest(outputs) {
             return Ok(());

@@ -9,7 +9,7 @@ use samebits::device::select::select;
 use samebits::device::{Problem, Series};
 use samebits::guarantee::Guarantee;
 use samebits::input::{Distribution, generate};
-use samebits::operation::{self, Algorithm};
+use samebits::operation::{self, Algorithm, Form};
 use samebits::tensor::{Dtype, Tensor};
 use samebits::worker::{Inputs, Order, Workers};
 use samebits::workload::{Given, Workload};
@@ -40,7 +40,7 @@ fn steady(problem: &Problem) -> Vec<&'static Algorithm> {
     let takes = |algorithm: &&Algorithm| {
         algorithm.guarantee != Guarantee::NotGuaranteed
             && algorithm.dtypes.contains(&workload.dtype)
-            && workload.operation.reason_to_skip(algorithm, workload).is_none()
+            && workload.operation.reason_to_skip(Form::Own(algorithm), workload).is_none()
     };
     workload.operation.algorithms().iter().filter(takes).collect()
 }

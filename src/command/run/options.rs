@@ -9,7 +9,7 @@ use crate::command::share::probability;
 use crate::device::{Device, Strength};
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
-use crate::peer::Peer;
+use crate::peer::{Peer, PeerName, Place};
 use crate::perturbation::Perturbation;
 use crate::statistics::comparisons_for;
 use crate::suite::Options;
@@ -93,18 +93,26 @@ fn row_time(flags: &RunFlags) -> Duration {
     }
 }
 
-/// Starts the peer that `--peer` names, with as many threads as the twins have.
+/// Starts the peer that `--peer` names where the device is: on its GPU, or with as many threads as the twins have.
 pub(super) fn peers(flags: &RunFlags, devices: &[Box<dyn Device>]) -> Result<Vec<Peer>> {
     let Some(name) = flags.peer else { return Ok(Vec::new()) };
-    let on_cpu = |device: &dyn Device| device.facts().threads.filter(|_| device.simulation().is_none());
-    let threads: Option<Vec<u32>> = devices.iter().map(|device| on_cpu(&**device)).collect();
-    match threads.as_deref() {
-        Some(&[threads]) => Peer::start(name, &flags.python, threads as usize),
-        _ => Err(Error::input(format!(
-            "--peer {} computes on the CPU: give --device cpu with it",
-            name.engine()
-        ))),
+    let refused = |why: &str| Err(Error::input(format!("--peer {} {why}", name.engine())));
+    let [device] = devices else {
+        return refused("computes on one device: give --device cpu or --device cuda:N with it");
+    };
+    if device.simulation().is_some() {
+        return refused("cannot compute on a simulated GPU: give --device cpu or --device cuda:N with it");
     }
+    let facts = device.facts();
+    let place = match (device.visible_as(), facts.threads) {
+        (Some(_), _) if name == PeerName::Numpy => {
+            return refused("computes on the CPU: give --device cpu with it");
+        }
+        (Some(visible), _) => Place::Cuda { visible, l2_bytes: facts.l2_bytes.unwrap_or(0) },
+        (None, Some(threads)) => Place::Cpu { threads: threads as usize },
+        (None, None) => return refused("knows no such device: give --device cpu or --device cuda:N with it"),
+    };
+    Peer::start(name, &flags.python, &place)
 }
 
 pub(super) fn workloads(flags: &RunFlags) -> Result<Vec<Workload>> {

@@ -37,6 +37,11 @@ impl Monitor {
         Some(monitor)
     }
 
+    /// Its UUID as NVML and `CUDA_VISIBLE_DEVICES` write it.
+    pub(super) fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
     /// Whether it is a MIG instance.
     pub(super) fn is_mig(&self) -> bool {
         self.mig
@@ -128,7 +133,7 @@ impl fmt::Debug for Xids {
 }
 
 /// The ways in which NVML may write a UUID.
-fn forms(uuid: &[u8; 16]) -> [String; 2] {
+pub(super) fn forms(uuid: &[u8; 16]) -> [String; 2] {
     let hex = |range: std::ops::Range<usize>| -> String {
         uuid[range].iter().map(|byte| format!("{byte:02x}")).collect()
     };

@@ -9,7 +9,7 @@ use crate::device::plan::{Argument, Buffer, Launch, Legal, Module, Plan, Source,
 use crate::error::Result;
 use crate::guarantee::Guarantee;
 use crate::input::{Distribution, InputSpec};
-use crate::operation::{Algorithm, Operation, OutputSpec, Reference, Target, Work};
+use crate::operation::{Algorithm, Form, Operation, OutputSpec, Reference, Target, Work};
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Shape, Workload};
 
@@ -41,13 +41,13 @@ impl Operation for Pairs {
         Vec::new()
     }
 
-    fn outputs(&self, algorithm: &Algorithm, workload: &Workload) -> Vec<OutputSpec> {
+    fn outputs(&self, form: Form, workload: &Workload) -> Vec<OutputSpec> {
         let [n] = workload.shape.extents(["n"]).unwrap();
         let mut outputs = vec![
             OutputSpec::new("wide", n as usize, Dtype::F32, 0),
             OutputSpec::new("narrow", 3, Dtype::F16, 1),
         ];
-        if algorithm.name == UPDATES.name {
+        if form.name() == UPDATES.name {
             outputs[0].restored_from = Some(1);
             outputs[1].accumulator = true;
         }
@@ -66,7 +66,7 @@ impl Operation for Pairs {
         Reference { outputs: Vec::new(), range: None }
     }
 
-    fn bound(&self, _: &Algorithm, _: &Workload, _: &Target, _: &[Tensor], _: &Reference) -> Vec<Vec<f64>> {
+    fn bound(&self, _: Form, _: &Workload, _: &Target, _: &[Tensor], _: &Reference) -> Vec<Vec<f64>> {
         Vec::new()
     }
 }

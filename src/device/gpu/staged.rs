@@ -9,7 +9,7 @@ use crate::device::nvrtc;
 use crate::device::plan::{Argument, Buffer, Launch, Legal, Module, Plan, SUPPORT, Step, Workspace};
 use crate::device::{Device, Prepared, Probe, Problem, Staged};
 use crate::error::{Error, Result};
-use crate::operation::{Algorithm, OutputSpec, Target, Work};
+use crate::operation::{Algorithm, Form, OutputSpec, Target, Work};
 use crate::tensor::Tensor;
 
 /// What workspaces are aligned to at the least.
@@ -209,7 +209,7 @@ impl<G: Gpu + 'static> Staged for StagedOnGpu<'_, G> {
         let target = Target { sm_count: condition.multiprocessors(self.device.target().sm_count) };
         let plan = (algorithm.plan)(workload, &target);
         let label = format!("{}/{}", workload.operation.name(), algorithm.name);
-        let outputs = workload.operation.outputs(algorithm, workload);
+        let outputs = workload.operation.outputs(Form::Own(algorithm), workload);
         Ok(Box::new(self.bind(&label, algorithm.module, &plan, &outputs, condition)?))
     }
 

@@ -3,7 +3,7 @@
 
 use crate::device::plan::{Argument, Buffer, Launch, Plan, Step};
 use crate::device::sim::gpu::read;
-use crate::operation::{Algorithm, Target};
+use crate::operation::{Algorithm, Form, Target};
 use crate::simt::{self, FaultKind, Memory, Options};
 use crate::workload::Workload;
 
@@ -22,7 +22,7 @@ pub fn instructions(algorithm: &Algorithm, workload: &Workload, target: &Target,
     let mut memory = Memory::new();
     let mut reserve = |bytes: u64| memory.reserve_zeroed(bytes.max(16));
     let inputs = operation.inputs(workload);
-    let outputs = operation.outputs(algorithm, workload);
+    let outputs = operation.outputs(Form::Own(algorithm), workload);
     let buffers = Buffers {
         inputs: inputs.iter().map(|spec| reserve((spec.len * spec.dtype.size()) as u64)).collect(),
         outputs: outputs.iter().map(|spec| reserve((spec.len * spec.dtype.size()) as u64)).collect(),
@@ -90,7 +90,7 @@ mod tests {
 
     use crate::device::sim::{DEFAULT_MOST_INSTRUCTIONS, Sim};
     use crate::device::{Device, Simulation};
-    use crate::operation::OPERATIONS;
+    use crate::operation::{Form, OPERATIONS};
     use crate::suite::case::Case;
     use crate::suite::observe;
     use crate::workload::{Profile, built_in};
@@ -112,7 +112,7 @@ mod tests {
         for workload in &workloads {
             for way in workload.operation.algorithms() {
                 let key = (workload.operation.name(), way.name, way.setting, workload.dtype.name());
-                let is_skipped = workload.operation.reason_to_skip(way, workload).is_some();
+                let is_skipped = workload.operation.reason_to_skip(Form::Own(way), workload).is_some();
                 if left.contains(&key)
                     && !is_skipped
                     && sim.estimate(way, workload) <= sim.most_instructions()

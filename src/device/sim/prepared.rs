@@ -15,7 +15,7 @@ use crate::device::gpu::GpuDevice;
 use crate::device::sim::{Sim, SimGpu};
 use crate::device::{Cache, Coming, Device, KernelIdentity, Prepared, Probe, Problem, Series, Staged};
 use crate::error::{Error, Result};
-use crate::operation::{Algorithm, OutputSpec, Work};
+use crate::operation::{Algorithm, Form, OutputSpec, Work};
 use crate::poison::Poison;
 use crate::simt::Schedule;
 use crate::tensor::Tensor;
@@ -39,7 +39,7 @@ impl Staged for StagedOnSim<'_> {
         condition: Condition,
     ) -> Result<Box<dyn Prepared + '_>> {
         let workload = &self.problem.workload;
-        let specs = workload.operation.outputs(algorithm, workload);
+        let specs = workload.operation.outputs(Form::Own(algorithm), workload);
         let outputs: Vec<_> = specs.iter().map(OutputSpec::tensor).collect();
         Ok(Box::new(PreparedOnSim {
             sim: self.sim,

@@ -33,6 +33,23 @@ struct Channel {
     mean_error: f64,
     scale: f64,
     scale_error: f64,
+    /// |bias|, where y may be x·scale + (bias − mean·scale).
+    folded_bias: Option<f64>,
+}
+
+impl Channel {
+    /// The error of the product of the scale and of what is `value` and off by `error`.
+    fn scaled(&self, value: f64, error: f64) -> f64 {
+        let largest_scale = self.scale + self.scale_error;
+        value * self.scale_error + error * largest_scale + U * (value + error) * largest_scale + TINY
+    }
+
+    /// The error of what is added to x·scale: of mean·scale, and of its difference from the bias.
+    fn folded_error(&self) -> Option<f64> {
+        let mean = self.mean.abs();
+        let product = self.scaled(mean, self.mean_error);
+        self.folded_bias.map(|bias| product + U * (bias + mean * self.scale + product))
+    }
 }
 
 /// Bounds of the outputs `specs` of a way, per element.
@@ -49,14 +66,15 @@ pub fn bounds(
     let count = geometry.count() as f64;
     let of = |entry: usize, channel: usize| reference.outputs[entry].values[channel];
     let channels = 0..geometry.channels as usize;
-    let errors: Vec<Errors> = match scheme {
-        Scheme::Inference => channels.clone().map(|_| Errors { mean: 0.0, squares: 0.0 }).collect(),
-        _ => channels.clone().map(|c| errors(scheme, depth, &geometry, reference, c)).collect(),
+    let of_channel = |c: usize| match scheme.evaluates() {
+        true => Errors { mean: 0.0, squares: 0.0 },
+        false => errors(scheme, depth, &geometry, reference, c),
     };
+    let errors: Vec<Errors> = channels.clone().map(of_channel).collect();
     // Of the variance and of √(variance + epsilon) under one.
-    let invstd_error = |c: usize| match scheme {
-        Scheme::Inference => inverse_error(inputs[4].value(c), 0.0, epsilon),
-        _ => {
+    let invstd_error = |c: usize| match scheme.evaluates() {
+        true => inverse_error(inputs[4].value(c), 0.0, epsilon),
+        false => {
             let variance = of(answer::SQUARES, c) / count;
             inverse_error(variance, quotient_error(variance, errors[c].squares, geometry.count()), epsilon)
         }
@@ -84,16 +102,16 @@ pub fn bounds(
                 .collect(),
             y => {
                 let each = |c: usize| {
-                    let (mean, invstd) = match scheme {
-                        Scheme::Inference => {
-                            (inputs[3].value(c), 1.0 / (inputs[4].value(c) + epsilon).sqrt())
-                        }
-                        _ => (of(answer::SAVED_MEAN, c), of(answer::SAVED_INVSTD, c)),
+                    let (mean, invstd) = match scheme.evaluates() {
+                        true => (inputs[3].value(c), 1.0 / (inputs[4].value(c) + epsilon).sqrt()),
+                        false => (of(answer::SAVED_MEAN, c), of(answer::SAVED_INVSTD, c)),
                     };
                     let weight = inputs[1].value(c).abs();
                     let scale = weight * invstd;
                     let scale_error = weight * invstd_error(c) * (1.0 + U) + U * scale + TINY;
-                    Channel { mean, mean_error: errors[c].mean, scale, scale_error }
+                    let may_fold = matches!(scheme, Scheme::AnyOrder | Scheme::AnyInference);
+                    let folded_bias = may_fold.then(|| inputs[2].value(c).abs());
+                    Channel { mean, mean_error: errors[c].mean, scale, scale_error, folded_bias }
                 };
                 let channels: Vec<Channel> = channels.clone().map(each).collect();
                 elementwise(&geometry, &channels, &inputs[0], &reference.outputs[y].values, spec.dtype)
@@ -170,14 +188,16 @@ fn elementwise(geometry: &Geometry, channels: &[Channel], x: &Tensor, y: &[f64],
     let mut bounds = vec![0.0; y.len()];
     let plane = (geometry.plane as usize).max(1);
     bounds.par_chunks_mut(plane).enumerate().with_min_len((1 << 14) / plane).for_each(|(index, bounds)| {
-        let Channel { mean, mean_error, scale, scale_error } = channels[index % channels.len()];
+        let channel = channels[index % channels.len()];
+        let (Channel { mean, mean_error, .. }, folded) = (channel, channel.folded_error());
         for (offset, bound) in bounds.iter_mut().enumerate() {
             let element = index * plane + offset;
             let distance = (x.value(element) - mean).abs();
             let distance_error = mean_error + U * (distance + mean_error);
-            let product_error = distance * scale_error + distance_error * (scale + scale_error);
-            let product = product_error + U * (distance + distance_error) * (scale + scale_error) + TINY;
-            let sum = product + U * (y[element].abs() + product);
+            let centred = channel.scaled(distance, distance_error);
+            let folded = folded.map_or(0.0, |addend| channel.scaled(x.value(element).abs(), 0.0) + addend);
+            let terms = centred.max(folded);
+            let sum = terms + U * (y[element].abs() + terms);
             *bound = match dtype {
                 Dtype::F32 => sum,
                 // One more rounding, and half the spacing of what is subnormal.

@@ -15,7 +15,7 @@ use crate::device::plan::BATCH_NORM;
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
 use crate::input::{InputSpec, Values};
-use crate::operation::{Algorithm, Gap, Operation, OutputSpec, PeerWay, Reference, Target, Work};
+use crate::operation::{Algorithm, Form, Gap, Operation, OutputSpec, PeerWay, Reference, Target, Work};
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Setting, Shape, Workload};
 
@@ -75,51 +75,35 @@ pub static ALGORITHMS: [Algorithm; 4] = [
     },
 ];
 
-/// Training by somebody else, who adds in an order that we do not know: `atomic`, but for its depth.
-static ANY_ORDER: Algorithm = Algorithm {
-    name: "any_order",
-    setting: "",
-    guarantee: Guarantee::NotGuaranteed,
-    batch_invariant: false,
-    order: "unknown",
-    dtypes: &Dtype::ALL,
-    contended: false,
-    module: &BATCH_NORM,
-    plan: plan::atomic,
-    twin: twin::atomic,
-    depth: plan::any_order_depth,
-};
-
-/// The formula as numpy's users write it, a line of array operations per step; and PyTorch's own, of f32, since it
-/// hands over no f32 store beside a narrower one.
+/// The formula as numpy's users write it, a line of array operations per step; and PyTorch's own.
 static PEERS: [PeerWay; 4] = [
     PeerWay {
         engine: "numpy",
         name: "formula_train",
         threaded: false,
-        like: &ANY_ORDER,
+        accumulators: true,
         dtypes: &Dtype::ALL,
     },
     PeerWay {
         engine: "numpy",
         name: "formula_eval",
         threaded: false,
-        like: &ALGORITHMS[3],
+        accumulators: true,
         dtypes: &Dtype::ALL,
     },
     PeerWay {
         engine: "torch",
         name: "batch_norm_train",
         threaded: true,
-        like: &ANY_ORDER,
-        dtypes: &[Dtype::F32],
+        accumulators: false,
+        dtypes: &Dtype::ALL,
     },
     PeerWay {
         engine: "torch",
         name: "batch_norm_eval",
         threaded: true,
-        like: &ALGORITHMS[3],
-        dtypes: &[Dtype::F32],
+        accumulators: false,
+        dtypes: &Dtype::ALL,
     },
 ];
 
@@ -154,21 +138,30 @@ pub enum Scheme {
     ChannelTree,
     /// Two passes per chunk, and chunks combined in order.
     SplitTree,
-    /// Two passes, in whatever order.
+    /// Two passes, in whatever order; mean and bias may be one addend.
     AnyOrder,
     /// From running statistics.
     Inference,
+    /// From running statistics; mean and bias may be one addend.
+    AnyInference,
 }
 
 impl Scheme {
-    fn of(algorithm: &Algorithm) -> Self {
-        match algorithm.name {
-            "atomic" => Self::Atomic,
-            "channel_tree" => Self::ChannelTree,
-            "split_tree" => Self::SplitTree,
-            "any_order" => Self::AnyOrder,
-            _ => Self::Inference,
+    fn of(form: Form) -> Self {
+        let evaluates = BatchNorm.function(form.name()) == EVALUATION;
+        match (form, form.name()) {
+            (Form::Foreign(..), _) if evaluates => Self::AnyInference,
+            (Form::Foreign(..), _) => Self::AnyOrder,
+            (Form::Own(_), "atomic") => Self::Atomic,
+            (Form::Own(_), "channel_tree") => Self::ChannelTree,
+            (Form::Own(_), "split_tree") => Self::SplitTree,
+            (Form::Own(_), _) => Self::Inference,
         }
+    }
+
+    /// Whether statistics are the running ones, and not those of the batch.
+    fn evaluates(self) -> bool {
+        matches!(self, Self::Inference | Self::AnyInference)
     }
 }
 
@@ -215,7 +208,7 @@ impl Operation for BatchNorm {
 
     fn function(&self, name: &str) -> &'static str {
         match name {
-            "inference" | "formula_eval" => "evaluation",
+            "inference" | "formula_eval" | "batch_norm_eval" => EVALUATION,
             _ => "training",
         }
     }
@@ -286,13 +279,13 @@ impl Operation for BatchNorm {
         ]
     }
 
-    fn outputs(&self, algorithm: &Algorithm, workload: &Workload) -> Vec<OutputSpec> {
+    fn outputs(&self, form: Form, workload: &Workload) -> Vec<OutputSpec> {
         let [n, c, h, w] = extents(&workload.shape);
         let (len, channels) = ((n * c * h * w) as usize, c as usize);
-        let trains = Scheme::of(algorithm) != Scheme::Inference;
+        let trains = !Scheme::of(form).evaluates();
         let y = if trains { answer::TRAINED } else { answer::EVALUATED };
         let mut outputs = vec![OutputSpec::new("y", len, workload.dtype, y)];
-        if workload.dtype != Dtype::F32 {
+        if workload.dtype != Dtype::F32 && form.stores_accumulators() {
             outputs.push(OutputSpec { accumulator: true, ..OutputSpec::new("y32", len, Dtype::F32, y) });
         }
         if trains {
@@ -311,10 +304,10 @@ impl Operation for BatchNorm {
         outputs
     }
 
-    fn reason_to_skip(&self, algorithm: &Algorithm, workload: &Workload) -> Option<String> {
+    fn reason_to_skip(&self, form: Form, workload: &Workload) -> Option<String> {
         let [n, c, h, w] = extents(&workload.shape);
         match n * h * w {
-            _ if Scheme::of(algorithm) == Scheme::Inference => None,
+            _ if Scheme::of(form).evaluates() => None,
             0 => Some("no value per channel: there is no mean of nothing".to_owned()),
             // As torch.nn.functional.batch_norm does, with a ValueError that says the same.
             1 => Some(format!(
@@ -325,8 +318,8 @@ impl Operation for BatchNorm {
     }
 
     /// Images, in evaluation.
-    fn batch_rows(&self, algorithm: &Algorithm, workload: &Workload) -> std::result::Result<u64, String> {
-        if Scheme::of(algorithm) != Scheme::Inference {
+    fn batch_rows(&self, form: Form, workload: &Workload) -> std::result::Result<u64, String> {
+        if !Scheme::of(form).evaluates() {
             return Err(
                 "training normalises over the whole batch: another batch is another computation".to_owned()
             );
@@ -396,20 +389,22 @@ impl Operation for BatchNorm {
 
     fn bound(
         &self,
-        algorithm: &Algorithm,
+        form: Form,
         workload: &Workload,
         target: &Target,
         inputs: &[Tensor],
         reference: &Reference,
     ) -> Vec<Vec<f64>> {
-        let scheme = Scheme::of(algorithm);
+        let scheme = Scheme::of(form);
         let depth = plan::depth(scheme, workload, target);
-        let specs = self.outputs(algorithm, workload);
+        let specs = self.outputs(form, workload);
         bound::bounds(scheme, depth, workload, inputs, reference, &specs)
     }
 }
 
 const KEYS: [&str; 4] = ["n", "c", "h", "w"];
+/// The function of what takes the running statistics.
+const EVALUATION: &str = "evaluation";
 
 /// N, C, H and W.
 fn extents(shape: &Shape) -> [u64; 4] {

@@ -118,7 +118,7 @@ pub fn depth(scheme: Scheme, workload: &Workload, target: &Target) -> Depth {
         }
         // One chain through all elements is the longest there is.
         Scheme::AnyOrder => Depth { block: geometry.count(), between: 0 },
-        Scheme::Inference => Depth { block: 0, between: 0 },
+        Scheme::Inference | Scheme::AnyInference => Depth { block: 0, between: 0 },
     }
 }
 
@@ -139,11 +139,6 @@ pub fn channel_tree_depth(workload: &Workload, target: &Target) -> u64 {
 /// Depth of `split_tree`.
 pub fn split_tree_depth(workload: &Workload, target: &Target) -> u64 {
     total(depth(Scheme::SplitTree, workload, target))
-}
-
-/// Depth of a sum in any order.
-pub fn any_order_depth(workload: &Workload, target: &Target) -> u64 {
-    total(depth(Scheme::AnyOrder, workload, target))
 }
 
 /// Depth of `inference`: it adds nothing up.

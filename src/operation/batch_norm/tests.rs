@@ -35,7 +35,7 @@ fn algorithm(name: &str) -> &'static Algorithm {
 
 /// All outputs of a twin, as after an execution.
 fn run(name: &str, workload: &Workload, target: &Target, inputs: &[Tensor]) -> Vec<Tensor> {
-    let specs = BatchNorm.outputs(algorithm(name), workload);
+    let specs = BatchNorm.outputs(Form::Own(algorithm(name)), workload);
     let mut outputs: Vec<Tensor> = specs.iter().map(OutputSpec::tensor).collect();
     Poison::of_execution(3).prepare(&mut outputs, &specs, inputs);
     (algorithm(name).twin)(workload, target, inputs, &mut outputs);
@@ -51,7 +51,7 @@ fn widened(tensor: &Tensor) -> Vec<f32> {
 
 /// Whether every channel has the two values that training needs.
 fn trains(workload: &Workload) -> bool {
-    BatchNorm.reason_to_skip(algorithm("split_tree"), workload).is_none()
+    BatchNorm.reason_to_skip(Form::Own(algorithm("split_tree")), workload).is_none()
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn shapes_and_settings_are_refused_by_name() {
 fn one_value_per_channel_is_skipped_in_training_with_pytorchs_reason() {
     let one = workload("n=1;c=3;h=1;w=1", Dtype::F32, Distribution::Normal, 1);
     for algorithm in &ALGORITHMS {
-        let reason = BatchNorm.reason_to_skip(algorithm, &one);
+        let reason = BatchNorm.reason_to_skip(Form::Own(algorithm), &one);
         assert_eq!(reason.is_some(), algorithm.name != "inference", "{}", algorithm.name);
         if let Some(reason) = reason {
             assert!(reason.contains("more than 1 value per channel"), "{reason}");
@@ -202,7 +202,7 @@ fn plans_fit_the_signatures_in_the_ptx() {
                 for algorithm in &ALGORITHMS {
                     let what = format!("{} {shape} {dtype} {target:?}", algorithm.name);
                     let plan = (algorithm.plan)(&workload, &target);
-                    let outputs = BatchNorm.outputs(algorithm, &workload).len();
+                    let outputs = BatchNorm.outputs(Form::Own(algorithm), &workload).len();
                     check_plan(&plan, algorithm.module.ptx, 5, outputs, &what);
                     let launches = plan.steps.iter().any(|step| matches!(step, Step::Launch(_)));
                     assert!(launches || workload.shape.elements() == Some(0), "{what}");

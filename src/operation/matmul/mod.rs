@@ -12,8 +12,9 @@ use crate::device::plan::{CONTRACTIBLE_FMAD0, CONTRACTIBLE_FMAD1, MATMUL};
 use crate::error::Result;
 use crate::guarantee::Guarantee;
 use crate::input::{Distribution, InputSpec, Values};
+use crate::operation::bound::{self, Sums};
 use crate::operation::matmul::shape::Extents;
-use crate::operation::{Algorithm, Operation, OutputSpec, PeerWay, Reference, Target, Work};
+use crate::operation::{Algorithm, Form, Operation, OutputSpec, PeerWay, Reference, Target, Work};
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Shape, Workload};
 
@@ -94,13 +95,11 @@ static PEERS: [PeerWay; 2] = [
         engine: "numpy",
         name: "matmul",
         threaded: true,
-        // Two roundings per step: its bound holds in any order, fused or not.
-        like: &ALGORITHMS[3],
+        accumulators: false,
         // Of f16, numpy rounds every step to f16, and has no f32 sum.
         dtypes: &[Dtype::F32],
     },
-    // Of f16 it hands over no f32 sum either.
-    PeerWay { engine: "torch", name: "matmul", threaded: true, like: &ALGORITHMS[3], dtypes: &[Dtype::F32] },
+    PeerWay { engine: "torch", name: "matmul", threaded: true, accumulators: false, dtypes: &Dtype::ALL },
 ];
 
 /// Tokens that a user's own weights are multiplied with: few enough for any device.
@@ -169,17 +168,18 @@ impl Operation for Matmul {
         vec![spec("a", m * k, period, values), spec("b", k * n, k, b)]
     }
 
-    fn outputs(&self, _: &Algorithm, workload: &Workload) -> Vec<OutputSpec> {
+    fn outputs(&self, form: Form, workload: &Workload) -> Vec<OutputSpec> {
         let Extents { m, n, .. } = Extents::of(&workload.shape);
         let c = OutputSpec::new("c", (m * n) as usize, workload.dtype, 0);
         match workload.dtype {
             Dtype::F32 => vec![c],
+            Dtype::F16 if !form.stores_accumulators() => vec![c],
             Dtype::F16 => vec![c, OutputSpec { name: "c32", dtype: Dtype::F32, accumulator: true, ..c }],
         }
     }
 
     /// Rows of A as a factor, hence of C.
-    fn batch_rows(&self, _: &Algorithm, workload: &Workload) -> std::result::Result<u64, String> {
+    fn batch_rows(&self, _: Form, workload: &Workload) -> std::result::Result<u64, String> {
         batch::at_least_one(Extents::of(&workload.shape).m)
     }
 
@@ -223,20 +223,25 @@ impl Operation for Matmul {
 
     fn bound(
         &self,
-        algorithm: &Algorithm,
+        form: Form,
         workload: &Workload,
         target: &Target,
         _: &[Tensor],
         reference: &Reference,
     ) -> Vec<Vec<f64>> {
-        let depth = (algorithm.depth)(workload, target);
-        // The additions of the algorithms that claim nothing are atomic, and flush subnormals on a GPU.
-        let flushed = algorithm.guarantee == Guarantee::NotGuaranteed;
+        let k = Extents::of(&workload.shape).k;
+        let (depth, flushes) = match form {
+            // The additions of the algorithms that claim nothing are atomic, and flush subnormals on a GPU.
+            Form::Own(own) => ((own.depth)(workload, target), own.guarantee == Guarantee::NotGuaranteed),
+            // Two roundings per step: that holds in any order, fused or not.
+            Form::Foreign(..) => (k, true),
+        };
         let c = &reference.outputs[0];
-        let sums = reference::bound_of_sums(&Extents::of(&workload.shape), depth, flushed, c);
+        let sums = Sums { depth, terms: k, flushes, precision: form.precision() }.bound(c);
         match workload.dtype {
             Dtype::F32 => vec![sums],
-            Dtype::F16 => vec![reference::bound_of_halves(&sums, c), sums],
+            Dtype::F16 if !form.stores_accumulators() => vec![bound::of_halves(&sums, c)],
+            Dtype::F16 => vec![bound::of_halves(&sums, c), sums],
         }
     }
 }

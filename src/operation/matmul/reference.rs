@@ -1,4 +1,4 @@
-//! The accurate product in f64, and how far an f32 chain may be from it.
+//! The accurate product in f64, with upper bounds of Σ|a||b|.
 
 use gemm::{Parallelism, gemm};
 use half::slice::HalfFloatSliceExt;
@@ -148,24 +148,4 @@ fn multiply<T: 'static + Copy + Default + From<f32>>(extents: &Extents, a: &[T],
         );
     }
     c
-}
-
-/// How far the f32 sums of an algorithm may be from the reference.
-pub fn bound_of_sums(extents: &Extents, depth: u64, flushed: bool, reference: &ReferenceOutput) -> Vec<f64> {
-    let own = extents.k as f64 * 2f64.powi(-53);
-    let rounding = depth as f64 * Dtype::F32.unit_roundoff() + own;
-    // Half a spacing of subnormal numbers per step; an atomic addition loses what is subnormal, on the way
-    // in and on the way out.
-    let subnormal = extents.k as f64 * 2f64.powi(-150);
-    let flushed = if flushed { 2.0 * depth as f64 * Dtype::F32.min_normal() } else { 0.0 };
-    reference.magnitudes.par_iter().map(|sum| rounding * sum + subnormal + flushed).collect()
-}
-
-/// How far they may be once they are rounded to f16: half a spacing of normal numbers, and of subnormal
-/// ones.
-pub fn bound_of_halves(sums: &[f64], reference: &ReferenceOutput) -> Vec<f64> {
-    let halves = |(bound, value): (&f64, &f64)| {
-        bound + Dtype::F16.unit_roundoff() * (value.abs() + bound) + 2f64.powi(-25)
-    };
-    sums.par_iter().zip(&reference.values).map(halves).collect()
 }

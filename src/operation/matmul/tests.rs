@@ -33,7 +33,7 @@ fn algorithm(name: &str, setting: &str) -> &'static Algorithm {
 /// The outputs of an algorithm's twin, poisoned before.
 fn run(algorithm: &Algorithm, workload: &Workload, inputs: &[Tensor]) -> Vec<Tensor> {
     let mut outputs: Vec<Tensor> =
-        Matmul.outputs(algorithm, workload).iter().map(OutputSpec::tensor).collect();
+        Matmul.outputs(Form::Own(algorithm), workload).iter().map(OutputSpec::tensor).collect();
     outputs.iter_mut().for_each(|output| output.bytes_mut().fill(0xff));
     (algorithm.twin)(workload, &TARGET, inputs, &mut outputs);
     outputs
@@ -282,7 +282,7 @@ fn plans_fit_the_signatures_in_the_ptx() {
                 for algorithm in &ALGORITHMS {
                     let what = format!("{algorithm:?} {shape} {dtype} {target:?}");
                     let plan = (algorithm.plan)(&workload, &target);
-                    let outputs = Matmul.outputs(algorithm, &workload).len();
+                    let outputs = Matmul.outputs(Form::Own(algorithm), &workload).len();
                     check_plan(&plan, algorithm.module.ptx, 2, outputs, &what);
                     let launches = plan.steps.iter().any(|step| matches!(step, Step::Launch(_)));
                     assert_eq!(launches, m * n > 0, "{what}");

@@ -10,7 +10,7 @@ use crate::device::plan::REDUCE;
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
 use crate::input::InputSpec;
-use crate::operation::{Algorithm, Operation, OutputSpec, PeerWay, Reference, Target, Work};
+use crate::operation::{Algorithm, Form, Operation, OutputSpec, PeerWay, Reference, Target, Work};
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Shape, Workload};
 
@@ -85,15 +85,8 @@ pub static ALGORITHMS: [Algorithm; 5] = [
 
 /// numpy's pairwise sum and PyTorch's `sum`, in f32.
 static PEERS: [PeerWay; 2] = [
-    PeerWay {
-        engine: "numpy",
-        name: "sum",
-        threaded: false,
-        // One chain through all elements: the longest there is.
-        like: &ALGORITHMS[4],
-        dtypes: &Dtype::ALL,
-    },
-    PeerWay { engine: "torch", name: "sum", threaded: true, like: &ALGORITHMS[4], dtypes: &Dtype::ALL },
+    PeerWay { engine: "numpy", name: "sum", threaded: false, accumulators: true, dtypes: &Dtype::ALL },
+    PeerWay { engine: "torch", name: "sum", threaded: true, accumulators: true, dtypes: &Dtype::ALL },
 ];
 
 /// The operation `reduce`.
@@ -145,12 +138,12 @@ impl Operation for Reduce {
         vec![InputSpec::of_workload("x", (rows * columns) as usize, period, workload.dtype)]
     }
 
-    fn outputs(&self, _: &Algorithm, workload: &Workload) -> Vec<OutputSpec> {
+    fn outputs(&self, _: Form, workload: &Workload) -> Vec<OutputSpec> {
         let (rows, _) = extents(&workload.shape);
         vec![OutputSpec::new("sum", rows as usize, Dtype::F32, 0)]
     }
 
-    fn batch_rows(&self, _: &Algorithm, workload: &Workload) -> std::result::Result<u64, String> {
+    fn batch_rows(&self, _: Form, workload: &Workload) -> std::result::Result<u64, String> {
         batch::at_least_one(extents(&workload.shape).0)
     }
 
@@ -185,15 +178,18 @@ impl Operation for Reduce {
 
     fn bound(
         &self,
-        algorithm: &Algorithm,
+        form: Form,
         workload: &Workload,
         target: &Target,
         _: &[Tensor],
         reference: &Reference,
     ) -> Vec<Vec<f64>> {
-        let depth = (algorithm.depth)(workload, target);
-        // The additions of the algorithms that claim nothing are atomic, and flush subnormals on a GPU.
-        let flushed = algorithm.guarantee == Guarantee::NotGuaranteed;
+        let (depth, flushed) = match form {
+            // The additions of the algorithms that claim nothing are atomic, and flush subnormals on a GPU.
+            Form::Own(own) => ((own.depth)(workload, target), own.guarantee == Guarantee::NotGuaranteed),
+            // One chain through all elements: the longest there is.
+            Form::Foreign(..) => (extents(&workload.shape).1, true),
+        };
         vec![reference::bound(depth, flushed, &reference.outputs[0])]
     }
 }

@@ -214,7 +214,7 @@ fn the_reference_is_accurate() {
 /// κ of one algorithm on one workload.
 fn coverage(algorithm: &Algorithm, workload: &Workload, inputs: &[Tensor], sums: &[f32]) -> f64 {
     let reference = Reduce.reference(workload, inputs);
-    let bounds = Reduce.bound(algorithm, workload, &TARGET, inputs, &reference).remove(0);
+    let bounds = Reduce.bound(Form::Own(algorithm), workload, &TARGET, inputs, &reference).remove(0);
     let values = &reference.outputs[0].values;
     let each = values.iter().zip(bounds).zip(sums).map(|((value, bound), sum)| {
         let error = (f64::from(*sum) - value).abs();

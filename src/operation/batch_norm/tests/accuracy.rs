@@ -13,8 +13,8 @@ pub fn coverages(
     outputs: &[Tensor],
 ) -> Vec<(&'static str, f64)> {
     let reference = BatchNorm.reference(workload, inputs);
-    let bounds = BatchNorm.bound(algorithm, workload, target, inputs, &reference);
-    let specs = BatchNorm.outputs(algorithm, workload);
+    let bounds = BatchNorm.bound(Form::Own(algorithm), workload, target, inputs, &reference);
+    let specs = BatchNorm.outputs(Form::Own(algorithm), workload);
     specs
         .iter()
         .zip(outputs.iter().zip(&bounds))
@@ -64,7 +64,7 @@ proptest! {
         shifted(&mut inputs, offset, scale);
         let target = Target { sm_count };
         for algorithm in &ALGORITHMS {
-            if BatchNorm.reason_to_skip(algorithm, &workload).is_some() {
+            if BatchNorm.reason_to_skip(Form::Own(algorithm), &workload).is_some() {
                 continue;
             }
             let outputs = run(algorithm.name, &workload, &target, &inputs);

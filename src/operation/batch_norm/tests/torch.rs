@@ -44,11 +44,11 @@ fn twins_agree_with_pytorch_within_the_bounds_of_both() {
         let count = Geometry::of(&workload).count();
         let reference = BatchNorm.reference(&workload, &inputs);
         for algorithm in &ALGORITHMS {
-            let scheme = Scheme::of(algorithm);
+            let scheme = Scheme::of(Form::Own(algorithm));
             let mode = if scheme == Scheme::Inference { "evaluation" } else { "training" };
             let ours = run(algorithm.name, &workload, &TARGET, &inputs);
-            let specs = BatchNorm.outputs(algorithm, &workload);
-            let own = BatchNorm.bound(algorithm, &workload, &TARGET, &inputs, &reference);
+            let specs = BatchNorm.outputs(Form::Own(algorithm), &workload);
+            let own = BatchNorm.bound(Form::Own(algorithm), &workload, &TARGET, &inputs, &reference);
             let any_order = Depth { block: count, between: 0 };
             let theirs = if scheme == Scheme::Inference { scheme } else { Scheme::ChannelTree };
             let others = bound::bounds(theirs, any_order, &workload, &inputs, &reference, &specs);
@@ -79,7 +79,7 @@ fn pytorchs_answers_lie_within_the_bound_of_any_order() {
     for (workload, inputs, case) in cases() {
         let split_tree = algorithm("split_tree");
         let reference = BatchNorm.reference(&workload, &inputs);
-        let specs = BatchNorm.outputs(split_tree, &workload);
+        let specs = BatchNorm.outputs(Form::Own(split_tree), &workload);
         let depth = Depth { block: Geometry::of(&workload).count(), between: 0 };
         let bounds = bound::bounds(Scheme::ChannelTree, depth, &workload, &inputs, &reference, &specs);
         for (spec, bounds) in specs.iter().zip(&bounds).filter(|(spec, _)| !spec.accumulator) {

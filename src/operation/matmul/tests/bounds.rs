@@ -5,7 +5,7 @@ use super::*;
 /// κ of outputs of one algorithm.
 fn coverage(algorithm: &Algorithm, workload: &Workload, inputs: &[Tensor], outputs: &[Tensor]) -> f64 {
     let reference = Matmul.reference(workload, inputs);
-    let bounds = Matmul.bound(algorithm, workload, &TARGET, inputs, &reference);
+    let bounds = Matmul.bound(Form::Own(algorithm), workload, &TARGET, inputs, &reference);
     let values = &reference.outputs[0].values;
     let of_output = |(output, bounds): (&Tensor, &Vec<f64>)| {
         assert_eq!((output.len(), bounds.len()), (values.len(), values.len()));
