@@ -19,6 +19,7 @@ mod interruptions;
 mod ladder;
 mod machine;
 mod others;
+mod peer;
 mod place;
 mod refusals;
 mod resume;
