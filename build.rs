@@ -11,7 +11,8 @@ fn main() {
         .and_then(|output| String::from_utf8(output.stdout).ok())
         .map_or_else(|| "unknown".to_owned(), |text| text.trim().to_owned());
     println!("cargo::rustc-env=SAMEBITS_REVISION={revision}");
-    for path in [".git/HEAD", ".git/index", "src", "kernels", "scripts", "benches", "Cargo.toml", "build.rs"] {
+    for path in [".git/HEAD", ".git/index", "src", "kernels", "scripts", "benches", "Cargo.toml", "build.rs"]
+    {
         if std::path::Path::new(path).exists() {
             println!("cargo::rerun-if-changed={path}");
         }
