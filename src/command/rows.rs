@@ -1,12 +1,14 @@
 //! The rows that a user's paths name: files, results folders, folders of them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::command::say;
+use crate::environment::Recorded;
 use crate::error::{Error, Result};
-use crate::measurement::{self, Measurement};
-use crate::results::ROWS;
+use crate::measurement::{self, Measurement, Seen};
+use crate::report::words::plural;
+use crate::results::{ENVIRONMENT, ROWS};
 
 /// The files of rows that `paths` name: each itself, in a results folder, or in the folders of one.
 ///
@@ -65,22 +67,47 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Reads the rows of `files`; a file that was cut off by a kill is named on stderr.
+/// Reads the rows of `files`, each of which counts once however often it is there; copies, and a file that was cut off
+/// by a kill, are told on stderr.
 ///
 /// # Errors
 /// A file that cannot be read or is none of rows.
 pub fn read(files: &[PathBuf]) -> Result<Vec<Measurement>> {
     let mut all = Vec::new();
+    let mut seen = Seen::default();
     for file in files {
-        let read = measurement::read(file)?;
+        let read = measurement::read_distinct(file, &mut seen)?;
+        let warn = |what: String| say(&format!("samebits: warning: {}: {what}\n", file.display()));
         if read.cut_off {
-            say(&format!(
-                "samebits: warning: {}: cut off after {} whole rows; these are compared\n",
-                file.display(),
-                read.rows.len()
-            ));
+            let whole = read.rows.len() + read.duplicates;
+            warn(format!("cut off after {whole} whole rows; these are compared"));
+        }
+        if read.duplicates > 0 {
+            let copies = plural(read.duplicates, "row is a copy of another", "rows are copies of others");
+            warn(format!("{} {copies}, and counted once", read.duplicates));
         }
         all.extend(read.rows);
     }
     Ok(all)
+}
+
+/// What the `environment.json` beside each of `files` tells, by the hash that its rows have; and a clause for each
+/// that could not be used. Nothing where there is none.
+pub fn environments(files: &[PathBuf], rows: &[Measurement]) -> (BTreeMap<String, Recorded>, Vec<String>) {
+    let wanted: HashSet<&str> = rows.iter().map(|row| row.environment.as_str()).collect();
+    let (mut recorded, mut unread) = (BTreeMap::new(), Vec::new());
+    for file in files {
+        let path = file.with_file_name(ENVIRONMENT);
+        match Recorded::read(&path) {
+            Ok(None) => {}
+            Ok(Some((hash, environment))) if wanted.contains(hash.as_str()) => {
+                recorded.insert(hash, environment);
+            }
+            Ok(Some((hash, _))) => {
+                unread.push(format!("{}: its hash, {hash}, is that of none of the rows", path.display()));
+            }
+            Err(error) => unread.push(error.to_string()),
+        }
+    }
+    (recorded, unread)
 }
