@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::report::compare::cell::Mark;
+use crate::report::compare::claims::some_of;
 use crate::report::compare::model::{Block, Device};
 
 /// Pairs that are told before they are only counted.
@@ -52,23 +53,31 @@ pub fn agreements(blocks: &[Block], devices: &[Device]) -> Vec<Agreement> {
 
 /// Who agrees in how many cases, those that agree least first.
 pub fn sentence(agreements: &[Agreement], devices: &[Device]) -> Option<String> {
-    let mut pairs = agreements.to_vec();
-    pairs.sort_by(|a, b| (a.same * b.cases).cmp(&(b.same * a.cases)));
-    let label = |column: usize| devices.get(column).map_or("", |device| device.label.as_str());
-    let told: Vec<String> = pairs
-        .iter()
-        .take(TOLD)
-        .map(|pair| {
-            let (left, right) = pair.columns;
-            format!("{} of {} on {} and {}", pair.same, pair.cases, label(left), label(right))
-        })
-        .collect();
-    let more = pairs.len().saturating_sub(TOLD);
-    let more = if more == 0 { String::new() } else { format!("; {more} more pairs in --format json") };
-    (!told.is_empty()).then(|| {
-        format!(
-            "The same bits, in how many cases (a workload and an algorithm that keeps its bits): {}{more}.",
-            told.join("; ")
-        )
-    })
+    const CASES: &str = "cases (a workload and an algorithm that keeps its bits)";
+    let labels: Vec<String> = devices.iter().map(|device| device.label.clone()).collect();
+    let first = agreements.first()?;
+    let is_alike = |pair: &Agreement| (pair.same, pair.cases) == (first.same, first.cases);
+    let pairs = devices.len() * devices.len().saturating_sub(1) / 2;
+    if agreements.len() == pairs && agreements.iter().all(is_alike) {
+        let each = if pairs > 1 { "on each two of " } else { "on " };
+        return Some(format!(
+            "The same bits in {} of {} {CASES} {each}{}.",
+            first.same,
+            first.cases,
+            some_of(&labels)
+        ));
+    }
+    let mut sorted = agreements.to_vec();
+    sorted.sort_by(|a, b| (a.same * b.cases).cmp(&(b.same * a.cases)));
+    let label = |column: usize| labels.get(column).map_or("", String::as_str);
+    let told = sorted.iter().take(TOLD).map(|pair| {
+        let (left, right) = pair.columns;
+        format!("{} of {} on {} and {}", pair.same, pair.cases, label(left), label(right))
+    });
+    let told = told.collect::<Vec<_>>().join("; ");
+    let more = match sorted.len().saturating_sub(TOLD) {
+        0 => String::new(),
+        more => format!("; {more} more pairs in --format json"),
+    };
+    Some(format!("The same bits, in how many {CASES}: {told}{more}."))
 }

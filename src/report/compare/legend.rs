@@ -16,7 +16,13 @@ pub fn legend(comparison: &Comparison, is_shown: impl Fn(usize) -> bool, has_lim
     let lines = || comparison.shown().flat_map(|block| &block.lines);
     let cells = || lines().flat_map(|line| &line.cells).filter(|(column, _)| is_shown(**column));
     let any = |is_it: fn(&Cell) -> bool| cells().any(|(_, cell)| is_it(cell));
-    let gaps = || comparison.shown().flat_map(|block| &block.gaps).flat_map(|gap| &gap.cells);
+    let gaps = || {
+        comparison
+            .shown()
+            .filter(|_| comparison.choice.all)
+            .flat_map(|block| &block.gaps)
+            .flat_map(|gap| &gap.cells)
+    };
     let mut entries = Vec::new();
     if any(|cell| matches!(cell.mark, Mark::Letter(_))) {
         entries.push("A, B, …: within a workload, the same letter means the very same bits".to_owned());

@@ -22,8 +22,9 @@ pub fn render(comparison: &Comparison) -> String {
             paragraphs.push(grid_of(sheet, table));
         }
     }
-    let ranking = if comparison.choice.rank { ranking_sentences(comparison) } else { Vec::new() };
-    paragraphs.push(listed(ranking.into_iter().chain(comparison.sentences())));
+    let sentences =
+        if comparison.choice.rank { ranking_sentences(comparison) } else { comparison.sentences() };
+    paragraphs.push(listed(sentences.into_iter()));
     paragraphs.push(listed(comparison.warnings.iter().map(|warning| warning.sentence())));
     paragraphs.push(listed(comparison.left_out.iter().cloned()));
     let legend: Vec<String> = legend(comparison, |_| true, true).iter().map(|entry| escaped(entry)).collect();

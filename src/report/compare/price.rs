@@ -100,7 +100,7 @@ fn of_one(prices: &[&Price]) -> String {
     let name = |price: &Price| words::visible(&price.way.name());
     let cost = |price: &Price| words::price_of(price.mean);
     let costs: Vec<String> = match prices {
-        [run, all] if run.way == all.way => vec![format!("{} with {}", cost(all), name(all))],
+        [run, all] if run.way == all.way => vec![format!("{} on every device with {}", cost(all), name(all))],
         [run, all] => vec![
             format!("{} from run to run with {}", cost(run), name(run)),
             format!("{} on every device with {}", cost(all), name(all)),

@@ -43,11 +43,13 @@ pub fn problems(
             telling.is_telling = true;
         }
     }
-    let hidden = blocks.iter().filter(|block| !block.is_telling).count();
-    if hidden > 0 && !choice.all && !choice.rank {
+    let shown = blocks.iter().filter(|block| block.is_telling).count();
+    let has_gaps = blocks.iter().any(|block| block.is_telling && !block.gaps.is_empty());
+    if (shown < blocks.len() || has_gaps) && !choice.all && !choice.rank {
+        let gaps = if has_gaps { ", without gaps" } else { "" };
         left_out.push(format!(
-            "{} of {} workloads shown, the most telling of each operation: --all shows all, csv and json have them too.",
-            blocks.len() - hidden,
+            "{shown} of {} workloads shown, the most telling of each operation{gaps}: --all shows all, csv and json have \
+             it too.",
             blocks.len()
         ));
     }

@@ -60,8 +60,9 @@ pub fn render(comparison: &Comparison, options: Options) -> String {
         gone.extend(sheet.headings[layout.columns.len()..].iter().cloned());
     }
     page.gap();
-    let ranking = if comparison.choice.rank { ranking_sentences(comparison) } else { Vec::new() };
-    for finding in ranking.iter().chain(&comparison.sentences()) {
+    let sentences =
+        if comparison.choice.rank { ranking_sentences(comparison) } else { comparison.sentences() };
+    for finding in &sentences {
         page.sentence(finding, Style::Plain);
     }
     for warning in &comparison.warnings {

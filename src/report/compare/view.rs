@@ -7,7 +7,7 @@ use crate::measurement::Measurement;
 use crate::report::compare::cell::{Cell, Mark};
 use crate::report::compare::choice::{LinesAre, Sort};
 use crate::report::compare::claims::some_of;
-use crate::report::compare::model::{Block, Comparison};
+use crate::report::compare::model::{Block, Comparison, GapLine};
 use crate::report::compare::rank::{OfDevices, OfWays, Standing};
 use crate::report::compare::select;
 use crate::report::gap;
@@ -110,7 +110,7 @@ fn by_algorithm(block: &Block, comparison: &Comparison) -> Table {
         let entry = |column| line.cells.get(&column).map(|cell| Entry::of(cell, has_baseline));
         (line.name.clone(), columns.clone().map(entry).collect())
     });
-    let gaps = block.gaps.iter().map(|gap| {
+    let gaps = gaps(block, comparison).iter().map(|gap| {
         let entry = |column| gap.cells.get(&column).map(|row| Entry::of_gap(row));
         (gap.name.clone(), columns.clone().map(entry).collect())
     });
@@ -122,10 +122,16 @@ fn by_algorithm(block: &Block, comparison: &Comparison) -> Table {
     }
 }
 
+/// The gaps below a problem, which say nothing about whether devices agree: only where everything is shown.
+fn gaps<'b, 'a>(block: &'b Block<'a>, comparison: &Comparison) -> &'b [GapLine<'a>] {
+    if comparison.choice.all { &block.gaps } else { &[] }
+}
+
 fn by_device(block: &Block, comparison: &Comparison) -> Sheet {
     let has_baseline = comparison.baseline.is_some();
     let of_lines = block.lines.iter().flat_map(|line| line.cells.keys());
-    let shown = of_lines.chain(block.gaps.iter().flat_map(|gap| gap.cells.keys()));
+    let gaps = gaps(block, comparison);
+    let shown = of_lines.chain(gaps.iter().flat_map(|gap| gap.cells.keys()));
     let mut columns: Vec<usize> = shown.copied().collect::<BTreeSet<_>>().into_iter().collect();
     let label = |column: usize| comparison.devices.get(column).map_or("", |device| device.label.as_str());
     let cells = |column: usize| block.lines.iter().map(move |line| line.cells.get(&column));
@@ -146,12 +152,12 @@ fn by_device(block: &Block, comparison: &Comparison) -> Sheet {
     }
     let lines = columns.into_iter().map(|column| {
         let ways = cells(column).map(|cell| cell.map(|cell| Entry::of(cell, has_baseline)));
-        let gaps = block.gaps.iter().map(|gap| gap.cells.get(&column).map(|row| Entry::of_gap(row)));
+        let gaps = gaps.iter().map(|gap| gap.cells.get(&column).map(|row| Entry::of_gap(row)));
         (label(column).to_owned(), ways.chain(gaps).collect())
     });
     let names = block.lines.iter().map(|line| line.name.clone());
     Sheet {
-        headings: names.chain(block.gaps.iter().map(|gap| gap.name.clone())).collect(),
+        headings: names.chain(gaps.iter().map(|gap| gap.name.clone())).collect(),
         tables: vec![Table {
             operation: block.operation.clone(),
             title: block.title.clone(),

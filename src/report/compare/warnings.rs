@@ -110,7 +110,7 @@ fn coded<'a>(line: &Line<'a>, row: &'a Measurement) -> Coded<'a> {
 }
 
 /// Rows of one column that are of another version of their code.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 struct Old<'a> {
     rows: usize,
     ways: BTreeSet<String>,
@@ -153,30 +153,45 @@ fn other_kernels(blocks: &[Block], devices: &[Device], around: &Surroundings) ->
         old.ways.insert(format!("{}/{}", row.operation, row.algorithm));
         old.operations.insert(&row.operation);
     }
-    let told = |((column, engine), Old { rows, ways, operations }): ((usize, &str), Old)| {
-        let device = &devices[column];
-        let ways: Vec<String> = ways.into_iter().collect();
-        let code = if engine == OWN_ENGINE { "their kernels or program" } else { engine };
-        let what = format!(
-            "{rows} {} on {} {} of another version of {code} than this program has, or than the newest rows ({})",
-            plural(rows, "row", "rows"),
-            device.label,
-            plural(rows, "is", "are"),
-            some_of(&ways)
-        );
-        let names = match ways.len() {
-            0..=NAMED => ways.iter().map(|way| words::literal(way)).collect::<Vec<_>>(),
-            _ => {
-                operations.into_iter().map(|operation| format!("{}/.*", words::literal(operation))).collect()
-            }
-        };
-        let filter = words::quoted(&format!("^({}) ", names.join("|")));
-        let peer =
-            if engine == OWN_ENGINE { String::new() } else { format!(" --peer {}", words::argument(engine)) };
-        let again = format!("samebits run --device {}{peer} --filter {filter}", words::argument(device.name));
-        Warning::new(what, format!("measure them again there with the same version: {again}"))
+    // What is so on several devices is told once.
+    let mut alike: Vec<(&str, Old, Vec<usize>)> = Vec::new();
+    for ((column, engine), old) in old {
+        match alike.iter_mut().find(|(known, other, _)| *known == engine && *other == old) {
+            Some((_, _, columns)) => columns.push(column),
+            None => alike.push((engine, old, vec![column])),
+        }
+    }
+    alike.into_iter().map(|(engine, old, columns)| of_other_kernels(engine, old, &columns, devices)).collect()
+}
+
+/// The warning of rows of `engine` on `columns`.
+fn of_other_kernels(engine: &str, old: Old, columns: &[usize], devices: &[Device]) -> Warning {
+    let Old { rows, ways, operations } = old;
+    let ways: Vec<String> = ways.into_iter().collect();
+    let labels: Vec<String> = columns.iter().map(|column| devices[*column].label.clone()).collect();
+    let code = if engine == OWN_ENGINE { "their kernels or program" } else { engine };
+    let what = format!(
+        "{rows} {}{} on {} {} of another version of {code} than this program has, or than the newest rows ({})",
+        plural(rows, "row", "rows"),
+        if columns.len() > 1 { " each" } else { "" },
+        some_of(&labels),
+        plural(rows, "is", "are"),
+        some_of(&ways)
+    );
+    let names = match ways.len() {
+        0..=NAMED => ways.iter().map(|way| words::literal(way)).collect::<Vec<_>>(),
+        _ => operations.into_iter().map(|operation| format!("{}/.*", words::literal(operation))).collect(),
     };
-    old.into_iter().map(told).collect()
+    let filter = words::quoted(&format!("^({}) ", names.join("|")));
+    let peer =
+        if engine == OWN_ENGINE { String::new() } else { format!(" --peer {}", words::argument(engine)) };
+    let names: BTreeSet<&str> = columns.iter().map(|column| devices[*column].name).collect();
+    let device = match names.into_iter().collect::<Vec<_>>().as_slice() {
+        [one] => format!(" --device {}", words::argument(one)),
+        _ => String::new(),
+    };
+    let again = format!("samebits run{device}{peer} --filter {filter}");
+    Warning::new(what, format!("measure them again there with the same version: {again}"))
 }
 
 /// Other machine code of the same kernels on devices of one kind: the driver's doing.
