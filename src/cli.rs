@@ -161,7 +161,7 @@ pub struct CompareFlags {
     /// Write into this file in place of stdout; a file that is there is replaced
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Every workload, not only the most telling one of each operation; csv and json always have all
+    /// Every workload with its gaps, not only the most telling one of each operation; csv and json always have all
     #[arg(long)]
     pub all: bool,
     /// What a line is; the other of the two is a column
@@ -175,7 +175,7 @@ pub struct CompareFlags {
     #[arg(long)]
     pub rank: bool,
     /// Times over those of this device (its name, kind, environment, or a part of its heading) or of this algorithm
-    /// (engine:operation/algorithm[setting], or as much of it as tells it from others)
+    /// (engine:operation/algorithm, its setting in brackets behind it, or as much of that as tells it from others)
     #[arg(long, value_name = "NAME")]
     pub baseline: Option<String>,
     /// Only workloads that every device measured

@@ -86,7 +86,12 @@ pub fn read(files: &[PathBuf]) -> Result<Vec<Measurement>> {
             let copies = plural(read.duplicates, "row is a copy of another", "rows are copies of others");
             warn(format!("{} {copies}, and counted once", read.duplicates));
         }
-        all.extend(read.rows);
+        if all.is_empty() {
+            // Most rows may be in one file, and need not be there twice.
+            all = read.rows;
+        } else {
+            all.extend(read.rows);
+        }
     }
     Ok(all)
 }

@@ -1,6 +1,6 @@
 //! What one way gave on one device: the newest row of each perturbation, and what they say together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::guarantee::Guarantee;
 use crate::measurement::Measurement;
@@ -70,6 +70,8 @@ pub struct Cell<'a> {
     pub tax: Option<Ratio>,
     /// Time over that of the baseline.
     pub ratio: Option<Ratio>,
+    /// The toolkits that compiled its kernels again, as variants name them: `nvrtc=13.5`.
+    pub toolkits: BTreeSet<&'a str>,
     /// Whether a claim was seen broken here, in whichever row.
     pub is_broken: bool,
     /// By run, how many rows this rests on.
@@ -116,7 +118,9 @@ impl<'a> Cell<'a> {
         let is_broken = rows.iter().any(|row| row.breaks_claim())
             || (unstable.is_some() && row.guarantee >= Guarantee::RunToRun);
         let (tax, ratio) = (None, None);
-        Some(Self { mark, verdict, row, timed, tax, ratio, is_broken, runs, superseded, unstable })
+        let recompiled = observed().filter(|row| row.perturbation == Perturbation::ReloadRecompile);
+        let toolkits = recompiled.filter_map(|row| row.variant.split(';').next()).collect();
+        Some(Self { mark, verdict, row, timed, tax, ratio, toolkits, is_broken, runs, superseded, unstable })
     }
 
     /// The bits, where these are the same in every run.

@@ -53,6 +53,18 @@ pub struct Choice {
     pub baseline: Option<String>,
 }
 
+impl Choice {
+    /// Whether lines are chosen by their ratio.
+    pub fn has_thresholds(&self) -> bool {
+        self.least.is_some() || self.most.is_some()
+    }
+
+    /// Whether every workload is shown: where lines are chosen by their ratio, whichever workload they are of.
+    pub fn shows_every_workload(&self) -> bool {
+        self.all || self.has_thresholds()
+    }
+}
+
 /// Which rows are compared at all.
 #[derive(Debug, Default)]
 pub struct Filter {

@@ -135,6 +135,7 @@ fn cell(column: usize, cell: &Cell) -> Value {
         "guarantee": row.guarantee.name(),
         "batch_invariant": row.batch_invariant,
         "is_broken": cell.is_broken,
+        "toolkits": cell.toolkits,
         "digest": row.digest,
         "accumulator_digest": row.accumulator_digest,
         "input_digest": row.input_digest,

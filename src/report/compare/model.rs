@@ -206,7 +206,7 @@ impl<'a> Comparison<'a> {
 
     /// The problems that a table has room for: all, or the most telling of each operation.
     pub fn shown(&self) -> impl Iterator<Item = &Block<'a>> {
-        self.blocks.iter().filter(|block| self.choice.all || block.is_telling)
+        self.blocks.iter().filter(|block| self.choice.shows_every_workload() || block.is_telling)
     }
 
     /// Findings for people: what was observed across devices, who agrees, what it costs, and the rest.

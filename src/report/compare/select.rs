@@ -45,7 +45,7 @@ pub fn problems(
     }
     let shown = blocks.iter().filter(|block| block.is_telling).count();
     let has_gaps = blocks.iter().any(|block| block.is_telling && !block.gaps.is_empty());
-    if (shown < blocks.len() || has_gaps) && !choice.all && !choice.rank {
+    if (shown < blocks.len() || has_gaps) && !choice.shows_every_workload() && !choice.rank {
         let gaps = if has_gaps { ", without gaps" } else { "" };
         left_out.push(format!(
             "{shown} of {} workloads shown, the most telling of each operation{gaps}: --all shows all, csv and json have \
@@ -57,15 +57,18 @@ pub fn problems(
 }
 
 /// Leaves the lines that `choice` asks for, in its order; says how many are left out.
-pub fn lines(blocks: &mut [Block], choice: &Choice) -> Option<String> {
+pub fn lines(blocks: &mut Vec<Block>, choice: &Choice) -> Option<String> {
     let mut hidden = 0;
     for block in blocks.iter_mut() {
         let before = block.lines.len();
-        if choice.least.is_some() || choice.most.is_some() {
+        if choice.has_thresholds() {
             block.lines.retain(|line| line.cells.values().any(|cell| is_within(cell, choice)));
         }
         hidden += before - block.lines.len();
         sort(&mut block.lines, choice.sort);
+    }
+    if choice.has_thresholds() {
+        blocks.retain(|block| !block.lines.is_empty());
     }
     (hidden > 0).then(|| {
         format!(

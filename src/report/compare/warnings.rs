@@ -36,7 +36,8 @@ impl Warning {
 
 /// Everything that there is to warn of.
 pub fn warnings(blocks: &[Block], devices: &[Device], around: &Surroundings) -> Vec<Warning> {
-    let driver = |device: &Device| {
+    let driver = |column: usize| {
+        let device = &devices[column];
         let driver = device.driver.as_ref()?;
         Some(device.cuda.as_ref().map_or_else(|| driver.clone(), |cuda| format!("{driver} (CUDA {cuda})")))
     };
@@ -47,12 +48,27 @@ pub fn warnings(blocks: &[Block], devices: &[Device], around: &Surroundings) -> 
             "install one driver everywhere, or read differences as those of GPU and driver together",
         )
     }));
-    warnings.extend(differing(devices, "the program", |device| device.program.clone()).map(|what| {
-        Warning::new(
-            what,
-            "measure everywhere with one version of samebits before you conclude from bits or times",
-        )
-    }));
+    let mut toolkits: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+    for (column, cell) in blocks.iter().flat_map(Block::cells) {
+        toolkits.entry(column).or_default().extend(&cell.toolkits);
+    }
+    let toolkit = |column: usize| {
+        let toolkits = toolkits.get(&column).filter(|toolkits| !toolkits.is_empty())?;
+        Some(toolkits.iter().copied().collect::<Vec<_>>().join(" and "))
+    };
+    warnings.extend(
+        differing(devices, "the toolkit under reload:recompile", toolkit).map(|what| {
+            Warning::new(what, "name the same NVRTC everywhere (SAMEBITS_NVRTC) and measure again")
+        }),
+    );
+    warnings.extend(differing(devices, "the program", |column| devices[column].program.clone()).map(
+        |what| {
+            Warning::new(
+                what,
+                "measure everywhere with one version of samebits before you conclude from bits or times",
+            )
+        },
+    ));
     warnings.extend(other_kernels(blocks, devices, around));
     warnings.extend(other_machine_code(blocks, devices));
     warnings.extend(throttled(blocks, devices));
@@ -74,10 +90,10 @@ pub fn warnings(blocks: &[Block], devices: &[Device], around: &Surroundings) -> 
 }
 
 /// What differs between devices, with who has which; `None` if all that are known are alike.
-fn differing(devices: &[Device], what: &str, of: impl Fn(&Device) -> Option<String>) -> Option<String> {
+fn differing(devices: &[Device], what: &str, of: impl Fn(usize) -> Option<String>) -> Option<String> {
     let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for device in devices {
-        if let Some(value) = of(device) {
+    for (column, device) in devices.iter().enumerate() {
+        if let Some(value) = of(column) {
             values.entry(value).or_default().push(device.label.clone());
         }
     }

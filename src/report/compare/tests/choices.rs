@@ -220,6 +220,11 @@ fn thresholds_hide_lines_and_count_them() {
     assert_eq!(within(None, Some(1.02)).0, "two_pass atomic_block");
     assert_eq!(within(Some(1.02), Some(1.05)).0, "ticket");
     assert_eq!(within(Some(1.0), None).0, "fixed_tree two_pass ticket atomic_block");
+    // Whichever workload they are of.
+    let comparison = chosen(&rows, Choice { least: Some(1.05), ..Choice::default() });
+    assert_eq!(comparison.shown().count(), 2);
+    let nothing = chosen(&rows, Choice { least: Some(2.0), ..Choice::default() });
+    assert!(nothing.blocks.is_empty() && text(&nothing, 120).contains("10 lines outside of the thresholds"));
     // What is broken is told whether its line is hidden or not.
     let troubled = troubled();
     let comparison = chosen(&troubled, Choice { least: Some(1e9), ..Choice::default() });

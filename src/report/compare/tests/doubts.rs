@@ -64,6 +64,28 @@ fn drivers_and_programs_that_differ_are_told_with_who_has_which() {
 }
 
 #[test]
+fn toolkits_that_compiled_again_are_compared() {
+    let compiled = |versions: [&str; 2]| {
+        let mut rows = fleet();
+        for (device, version) in versions.into_iter().enumerate() {
+            let mut again = row("fixed_tree", Guarantee::GpuToGpu, Perturbation::ReloadRecompile);
+            observe(&mut again, 0, 0);
+            again.variant = format!("nvrtc={version}");
+            rows.extend(from(vec![again], device, "tree"));
+        }
+        warned(&rows, &around())
+    };
+    assert_eq!(compiled(["12.0;compiler=same", "12.0"]), [""; 0]);
+    assert_eq!(
+        compiled(["12.0;compiler=same", "13.5"]),
+        [
+            "Warning: the toolkit under reload:recompile differs: nvrtc=12.0 on NVIDIA H200; nvrtc=13.5 on NVIDIA L4: name the \
+          same NVRTC everywhere (SAMEBITS_NVRTC) and measure again."
+        ]
+    );
+}
+
+#[test]
 fn what_is_not_known_is_told_once() {
     let mut some = around();
     some.recorded.remove("000a5b6c7d8e9");
