@@ -171,7 +171,7 @@ impl<'a> Comparison<'a> {
         let warnings = warnings::warnings(&blocks, &devices, around);
         let agreements = agreement::agreements(&blocks, &devices);
         let mut left_out = select::problems(&mut blocks, &devices, &choice, around.filtered);
-        let (ranks, device_ranks) = (rank::ways(&blocks, &devices), rank::devices(&blocks));
+        let (ranks, device_ranks) = (rank::ways(&blocks), rank::devices(&blocks));
         let prices = price::prices(&ranks, &blocks);
         left_out.extend(select::lines(&mut blocks, &choice));
         let findings = sentences::findings(&devices, &claims, mixed);

@@ -1,11 +1,11 @@
 //! Who is how fast over many cases: geometric means of times over the fastest's, over the cases that all who are
 //! compared have in common, so that nobody gains by cases that others lack.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::measurement::Measurement;
 use crate::ratio::Ratio;
-use crate::report::compare::model::{Block, Device};
+use crate::report::compare::model::Block;
 use crate::report::group::Way;
 use crate::report::words;
 
@@ -53,34 +53,29 @@ pub struct OfDevices {
     pub standing: Standing<usize>,
 }
 
-/// Ranks the ways of each operation, engine and function on each device where several were timed.
-pub fn ways<'a>(blocks: &[Block<'a>], devices: &[Device]) -> Vec<OfWays<'a>> {
+/// Times by who has them, and case.
+type Times<'a, T, C> = BTreeMap<T, BTreeMap<C, &'a Measurement>>;
+
+/// Ranks the ways of each operation, function and engine on each device where several were timed.
+pub fn ways<'a>(blocks: &[Block<'a>]) -> Vec<OfWays<'a>> {
     let mut ranks = Vec::new();
     for blocks in blocks.chunk_by(|a, b| a.operation == b.operation) {
-        let groups: BTreeSet<(&str, &str)> = blocks
-            .iter()
-            .flat_map(|block| &block.lines)
-            .map(|line| (line.way.function, line.way.engine))
-            .collect();
-        for (function, engine) in groups {
-            for column in 0..devices.len() {
-                let mut times: BTreeMap<Way, BTreeMap<usize, &Measurement>> = BTreeMap::new();
-                for (case, block) in blocks.iter().enumerate() {
-                    let lines = block.lines.iter();
-                    for line in
-                        lines.filter(|line| (line.way.function, line.way.engine) == (function, engine))
-                    {
-                        if let Some(row) = line.cells.get(&column).and_then(|cell| cell.timed) {
-                            times.entry(line.way).or_default().insert(case, row);
-                        }
+        let mut groups: BTreeMap<(&str, &str, usize), Times<Way, usize>> = BTreeMap::new();
+        for (case, block) in blocks.iter().enumerate() {
+            for line in &block.lines {
+                for (column, cell) in &line.cells {
+                    if let Some(row) = cell.timed {
+                        let times = groups.entry((line.way.function, line.way.engine, *column)).or_default();
+                        times.entry(line.way).or_default().insert(case, row);
                     }
                 }
-                let title =
-                    |case: &usize| blocks.get(*case).map(|block| block.title.clone()).unwrap_or_default();
-                let operation = blocks.first().map(|block| block.operation.clone()).unwrap_or_default();
-                let standing = standing(times, title);
-                ranks.extend(standing.map(|standing| OfWays { operation, column, standing }));
             }
+        }
+        let title = |case: &usize| blocks.get(*case).map(|block| block.title.clone()).unwrap_or_default();
+        let operation = blocks.first().map(|block| block.operation.clone()).unwrap_or_default();
+        for ((_, _, column), times) in groups {
+            let standing = standing(times, title);
+            ranks.extend(standing.map(|standing| OfWays { operation: operation.clone(), column, standing }));
         }
     }
     ranks
@@ -90,7 +85,7 @@ pub fn ways<'a>(blocks: &[Block<'a>], devices: &[Device]) -> Vec<OfWays<'a>> {
 pub fn devices(blocks: &[Block]) -> Vec<OfDevices> {
     let mut ranks = Vec::new();
     for blocks in blocks.chunk_by(|a, b| a.operation == b.operation) {
-        let mut times: BTreeMap<usize, BTreeMap<(usize, Way), &Measurement>> = BTreeMap::new();
+        let mut times: Times<usize, (usize, Way)> = BTreeMap::new();
         for (place, block) in blocks.iter().enumerate() {
             for line in &block.lines {
                 for (column, cell) in &line.cells {
@@ -112,7 +107,7 @@ pub fn devices(blocks: &[Block]) -> Vec<OfDevices> {
 
 /// Ranks by times per case; `None` where there are no two to rank, or no case in common.
 fn standing<T: Copy + Ord, C: Ord>(
-    mut times: BTreeMap<T, BTreeMap<C, &Measurement>>,
+    mut times: Times<T, C>,
     title: impl Fn(&C) -> String,
 ) -> Option<Standing<T>> {
     for cases in times.values_mut() {
