@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::command::say;
 use crate::environment::Recorded;
 use crate::error::{Error, Result};
+use crate::golden;
 use crate::measurement::{self, Measurement, Seen};
 use crate::report::words::plural;
 use crate::results::{ENVIRONMENT, ROWS};
@@ -23,19 +24,22 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             .map_err(Error::file(path, "cannot read rows; give results folders, or a folder of them"))?;
         let found = if kind.is_dir() {
             in_folder(path)?
+        } else if golden::is_one(path) {
+            passed_over.push((path, "golden digests, no rows"));
+            Vec::new()
         } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
             vec![path.clone()]
         } else {
-            passed_over.push(path);
+            passed_over.push((path, "no rows file, which are called *.csv"));
             Vec::new()
         };
         // The same folder may be named in two ways, and counts once.
         let is_new = |file: &PathBuf| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone()));
         files.extend(found.into_iter().filter(is_new));
     }
-    for path in &passed_over {
+    for (path, why) in &passed_over {
         // `results/*` names what lies beside the folders too.
-        let what = format!("{}: no rows file, which are called *.csv", path.display());
+        let what = format!("{}: {why}", path.display());
         if files.is_empty() {
             return Err(Error::input(format!("{what}; give results folders, or a folder of them")));
         }
@@ -80,7 +84,7 @@ pub fn read(files: &[PathBuf]) -> Result<Vec<Measurement>> {
         let warn = |what: String| say(&format!("samebits: warning: {}: {what}\n", file.display()));
         if read.cut_off {
             let whole = read.rows.len() + read.duplicates;
-            warn(format!("cut off after {whole} whole rows; these are compared"));
+            warn(format!("cut off after {whole} whole rows; these are read"));
         }
         if read.duplicates > 0 {
             let copies = plural(read.duplicates, "row is a copy of another", "rows are copies of others");

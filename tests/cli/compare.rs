@@ -110,6 +110,19 @@ fn a_folder_of_folders_and_what_lies_beside_them() {
     );
 }
 
+/// What a shell makes of `results/*` in this repository.
+#[test]
+fn golden_digests_beside_the_folders_are_passed_over() {
+    let place = with_rows();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/golden.csv");
+    std::fs::copy(golden, place.path("runs/golden.csv")).unwrap();
+    let alone = place.done("compare runs/a").stdout;
+    let ended = place.done("compare runs/a runs/golden.csv");
+    assert_eq!(ended.stdout, alone);
+    assert_eq!(ended.stderr, "samebits: runs/golden.csv: golden digests, no rows; passed over\n");
+    place.refuses("compare runs/golden.csv", &["golden digests, no rows; give results folders"]);
+}
+
 #[test]
 fn two_runs_of_one_device_are_one_column() {
     let place = with_rows();
