@@ -1,6 +1,7 @@
 //! The program's own speed against yardsticks of the same run: the fixed tree against the read bandwidth,
 //! digest and divergence against a memory copy; products for `scripts/peers/numpy_ratios.py`; the simulated
-//! GPU in thread instructions; `samebits diff` on files in the page cache against the read bandwidth.
+//! GPU in thread instructions; `samebits diff` on files in the page cache against the read bandwidth; `samebits
+//! compare` of many rows.
 //!
 //! `cargo bench --features self-bench --bench self_speed`
 
@@ -8,7 +9,7 @@
 
 use std::cell::Cell;
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,13 +21,21 @@ use samebits::device::cpu::Cpu;
 use samebits::device::sim::Sim;
 use samebits::device::{Cache, Device, Problem, Simulation};
 use samebits::diff::diff;
-use samebits::digest::{Hasher, digest};
+use samebits::digest::{Hasher, digest, digest_of_bytes};
 use samebits::divergence::divergence_and_digest;
+use samebits::guarantee::Guarantee;
 use samebits::input::{Distribution, generate};
+use samebits::measurement::{Seen, Writer, read_distinct};
 use samebits::operation::matmul::{Matmul, reference, shape::Extents};
 use samebits::operation::{Operation, reduce::Reduce};
+use samebits::perturbation::Perturbation;
 use samebits::poison::Poison;
+use samebits::report::compare::choice::{Choice, Surroundings};
+use samebits::report::compare::model::Comparison;
+use samebits::report::compare::{csv, json, terminal};
+use samebits::suite::blank_row;
 use samebits::tensor::{Data, Dtype, Tensor};
+use samebits::verdict::Verdict;
 use samebits::workload::Workload;
 
 const ELEMENTS: usize = 1 << 26;
@@ -229,6 +238,119 @@ fn write_checkpoints(folder: &Path, elements: usize) {
     }
 }
 
+/// Devices that rows are compared of.
+const DEVICES: usize = 8;
+
+/// `SAMEBITS_COMPARE_ROWS` rows (100,000 without it) of eight devices, a file for each: read, compared and rendered for
+/// a terminal, as JSON and as CSV; and the most memory of its own that the program took.
+fn comparison(criterion: &mut Criterion) {
+    let rows = std::env::var("SAMEBITS_COMPARE_ROWS").map_or(100_000, |text| text.parse().expect("rows"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let files: Vec<_> = (0..DEVICES).map(|device| folder.path().join(format!("{device}.csv"))).collect();
+    let mut is_written = false;
+    let mut group = criterion.benchmark_group(format!("compare {rows} rows of {DEVICES} devices"));
+    group.sample_size(10).sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(rows as u64));
+    let read = || {
+        let mut seen = Seen::default();
+        let read = |file: &PathBuf| read_distinct(file, &mut seen).expect("rows").rows;
+        files.iter().flat_map(read).collect::<Vec<_>>()
+    };
+    for (name, renderers) in [("to a screen", 1), ("to a screen, CSV and JSON", 3)] {
+        let most = AtomicU64::new(0);
+        group.bench_function(name, |bencher| {
+            if !std::mem::replace(&mut is_written, true) {
+                files.iter().enumerate().for_each(|(device, file)| write_rows(file, device, rows / DEVICES));
+            }
+            bencher.iter(|| {
+                let rows = read();
+                let comparison = Comparison::with(&rows, Choice::default(), &Surroundings::default());
+                let comparison = comparison.expect("compared");
+                let options = terminal::Options { width: 120, colour: false };
+                let mut texts = vec![terminal::render(&comparison, options)];
+                if renderers > 1 {
+                    texts.push(csv::render(&comparison).expect("CSV"));
+                    texts.push(json::render(&comparison));
+                }
+                most.fetch_max(own_memory(), Ordering::Relaxed);
+                black_box(texts);
+            });
+        });
+        if most.load(Ordering::Relaxed) > 0 {
+            println!("{name}: own memory {} MiB", most.load(Ordering::Relaxed) >> 20);
+        }
+    }
+    group.finish();
+}
+
+/// Writes `count` rows as a run on one device leaves them: algorithms on many workloads, each under repetition with
+/// times, under load, and on several variants of the ladder.
+fn write_rows(file: &Path, device: usize, count: usize) {
+    let variants = ["sm=1", "sm=7", "sm=132", "grid=1;block=1024", "stream=other", "graph=1"];
+    let operations: [&'static dyn Operation; 2] = [&Reduce, &Matmul];
+    let shapes = ["n=16777216", "m=128;n=128;k=4096"];
+    let mut writer = Writer::new(std::fs::File::create(file).expect("a file"));
+    let mut written = 0;
+    for size in 0.. {
+        for (operation, shape) in operations.into_iter().zip(shapes) {
+            let shape = operation.shape(shape).expect("a valid shape");
+            let name = format!("{}-{size}-f32-wide", operation.name());
+            let workload =
+                Workload { seed: 1, ..Workload::new(name, operation, shape, Dtype::F32, Distribution::Wide) };
+            for algorithm in operation.algorithms() {
+                for place in 0..2 + variants.len() {
+                    if written == count {
+                        return;
+                    }
+                    let perturbation =
+                        [Perturbation::Repeat, Perturbation::Load, Perturbation::Launch][place.min(2)];
+                    let mut row = blank_row("cuda:0", &workload, algorithm, perturbation);
+                    let moves = algorithm.guarantee == Guarantee::NotGuaranteed && place == 1;
+                    row.variant =
+                        place.checked_sub(2).map_or_else(String::new, |place| variants[place].to_owned());
+                    (row.run_id, row.device_kind) = (format!("run-{device}"), format!("NVIDIA GPU {device}"));
+                    row.environment = format!("{device:012x}");
+                    row.timestamp = format!("2026-01-01T{:02}:{:02}:{:02}Z", size % 24, written % 60, place);
+                    row.row_id = row.id();
+                    row.verdict = if moves { Verdict::Differs } else { Verdict::Same };
+                    (row.comparisons, row.differing, row.distinct) =
+                        (Some(31), Some(u64::from(moves)), Some(1));
+                    (row.p_upper_95, row.v_c, row.v_ermv) = (Some(0.0921140599473237), Some(0.0), Some(0.0));
+                    (row.max_ulp, row.p99_ulp, row.v_ermv_excluded) =
+                        (Some(u64::from(moves)), Some(0), Some(0));
+                    row.worst_output = "out".to_owned();
+                    row.reference_rel_err = Some(2.3440177510271987e-8);
+                    row.bound_coverage = Some(5.431698282126351e-6);
+                    row.input_digest = digest_of_bytes(workload.name.as_bytes()).to_string();
+                    let bits = if algorithm.guarantee == Guarantee::GpuToGpu { 0 } else { device % 3 };
+                    let bits = format!("{} {} {bits}", workload.name, algorithm.name);
+                    row.digest = digest_of_bytes(bits.as_bytes()).to_string();
+                    row.kernel = algorithm.module.hash();
+                    row.cubin = format!("{:012x}", device + 77);
+                    if place == 0 {
+                        let ns = 1_000_000 + 7919 * (written as u64 % 97);
+                        (row.samples, row.throttled, row.clock_mhz) = (Some(50), Some(0), Some(1980));
+                        (row.median_ns, row.hot_median_ns) = (Some(ns), Some(ns - 999));
+                        (row.ci95_low_ns, row.ci95_high_ns) = (Some(ns - ns / 200), Some(ns + ns / 200));
+                        (row.throughput, row.percent_of_limit) =
+                            (Some(1e9 / ns as f64), Some(9e7 / ns as f64));
+                        row.throughput_unit = "GB/s".to_owned();
+                    }
+                    writer.write(&row).expect("written");
+                    written += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Memory of its own that the program has now.
+fn own_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kilobytes: u64 = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0);
+    kilobytes << 10
+}
+
 /// Keeps the most memory of its own that the program was seen to have; at every 64th call, so that looking
 /// does not show in the times.
 fn look(most: &AtomicU64) {
@@ -236,10 +358,7 @@ fn look(most: &AtomicU64) {
     if !CALLS.fetch_add(1, Ordering::Relaxed).is_multiple_of(64) {
         return;
     }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let kilobytes: u64 = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0);
-    most.fetch_max(kilobytes << 10, Ordering::Relaxed);
+    most.fetch_max(own_memory(), Ordering::Relaxed);
 }
 
 criterion_group! {
@@ -248,6 +367,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(3));
-    targets = fixed_tree, digest_and_divergence, products, simulation, checkpoints
+    targets = fixed_tree, digest_and_divergence, products, simulation, checkpoints, comparison
 }
 criterion_main!(benches);

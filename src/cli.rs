@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use regex::{Regex, RegexBuilder};
 
 use crate::device::sim::DEFAULT_MOST_INSTRUCTIONS;
 use crate::diff::threshold::FailOn;
 use crate::peer::PeerName;
+use crate::report::compare::choice::{LinesAre, Sort};
 use crate::workload::Profile;
 
 /// Do your kernels give the same bits again, how far do they drift, and what does sameness cost?
@@ -32,7 +34,7 @@ pub enum Verb {
     /// Execute, compare, time, and print the results table
     Run(Box<RunFlags>),
     /// Put rows of several devices side by side: who gave the same bits, at what cost
-    Compare(CompareFlags),
+    Compare(Box<CompareFlags>),
     /// What to deploy: per problem the cheapest algorithm whose bits stay the same, and what settings do
     Advise(AdviseFlags),
     /// Whether rows meet what is required; runs nothing
@@ -147,7 +149,7 @@ pub enum Format {
 /// Flags of `compare`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Several runs of one device in one environment are one column, and the newest row of a key is shown. Exit code 1: a claim is seen broken, on a device or across devices, or a row failed."
+    after_help = "Several runs of one device in one environment are one column, and the newest row of a key is shown. Exit code 1: a claim is seen broken, on a device or across devices, or a row failed; filters leave rows out of that too, and what only hides lines does not."
 )]
 pub struct CompareFlags {
     /// Results folders, folders of results folders, or files of rows (*.csv)
@@ -159,6 +161,58 @@ pub struct CompareFlags {
     /// Write into this file in place of stdout; a file that is there is replaced
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Every workload with its gaps, not only the most telling one of each operation; csv and json always have all
+    #[arg(long)]
+    pub all: bool,
+    /// What a line is; the other of the two is a column
+    #[arg(long, value_enum, default_value_t)]
+    pub row: LinesAre,
+    /// The order of lines
+    #[arg(long, value_enum, default_value_t)]
+    pub sort: Sort,
+    /// Rank the algorithms on each device, or with --row device the devices, by the geometric mean of their times over
+    /// the fastest's
+    #[arg(long)]
+    pub rank: bool,
+    /// Times over those of this device (its name, kind, environment, or a part of its heading) or of this algorithm
+    /// (engine:operation/algorithm, its setting in brackets behind it, or as much of that as tells it from others)
+    #[arg(long, value_name = "NAME")]
+    pub baseline: Option<String>,
+    /// Only workloads that every device measured
+    #[arg(long)]
+    pub intersection: bool,
+    /// Only lines with a time of at least this many times the baseline's, or without one the fastest's, on any device
+    #[arg(long, value_name = "RATIO", value_parser = ratio)]
+    pub threshold_min: Option<f64>,
+    /// Only lines with a time of at most this many times that, on any device
+    #[arg(long, value_name = "RATIO", value_parser = ratio)]
+    pub threshold_max: Option<f64>,
+    /// Only rows that match this regular expression over "operation/algorithm workload"; several are alternatives
+    #[arg(short, long, value_name = "REGEX", value_parser = regex)]
+    pub filter: Vec<Regex>,
+    /// No rows that match this one
+    #[arg(short = 'F', long, value_name = "REGEX", value_parser = regex)]
+    pub filter_not: Vec<Regex>,
+    /// Only rows of engines that match this one: samebits, numpy, torch
+    #[arg(short, long, value_name = "REGEX", value_parser = regex)]
+    pub engine: Vec<Regex>,
+    /// Only rows of devices that match this one, over "device kind environment"
+    #[arg(short, long, value_name = "REGEX", value_parser = regex)]
+    pub device: Vec<Regex>,
+}
+
+/// A ratio of times.
+fn ratio(text: &str) -> Result<f64, String> {
+    let parsed = text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio > 0.0);
+    parsed.ok_or_else(|| "not a ratio above 0, such as 1.05".to_owned())
+}
+
+/// A regular expression of a size that is compiled in no time.
+fn regex(text: &str) -> Result<Regex, String> {
+    let built = RegexBuilder::new(text).size_limit(1 << 20).build();
+    built.map_err(|error| {
+        format!("not a regular expression: {}", error.to_string().lines().last().unwrap_or_default().trim())
+    })
 }
 
 /// How `compare` shows rows.
@@ -170,6 +224,8 @@ pub enum Layout {
     Md,
     /// A line per workload, algorithm and device.
     Csv,
+    /// Everything, for programs.
+    Json,
 }
 
 /// Flags of `advise`.
@@ -302,6 +358,19 @@ pub struct WorkerFlags {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ratios_and_expressions_are_parsed_or_refused_in_one_line() {
+        assert_eq!(["1", "1.05", "1e-3"].map(|text| ratio(text).unwrap()), [1.0, 1.05, 0.001]);
+        for text in ["0", "-1", "nan", "inf", "5%", ""] {
+            assert!(ratio(text).unwrap_err().contains("such as"), "{text}");
+        }
+        assert!(regex("^reduce/.*").is_ok());
+        for text in ["(", "a{99999}{99999}"] {
+            let error = regex(text).unwrap_err();
+            assert!(error.starts_with("not a regular expression: ") && error.lines().count() == 1, "{error}");
+        }
+    }
 
     #[test]
     fn counts_are_parsed_or_refused() {

@@ -30,9 +30,14 @@ pub fn digest<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Digest {
     hasher.finish()
 }
 
+/// Digests bytes as they are.
+pub fn digest_of_bytes(bytes: &[u8]) -> Digest {
+    Digest(XxHash3_128::oneshot(bytes))
+}
+
 /// A short digest of a text or of a program's bytes: 12 hexadecimal digits.
 pub fn short_hash(bytes: &[u8]) -> String {
-    format!("{:032x}", XxHash3_128::oneshot(bytes)).split_off(20)
+    digest_of_bytes(bytes).to_string().split_off(20)
 }
 
 /// Bytes that are hashed while the next ones are on their way from memory.

@@ -2,6 +2,7 @@
 //! serial number.
 
 mod difference;
+mod recorded;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use crate::device::{Device, DeviceFacts};
 use crate::digest::short_hash;
 
 pub use difference::differences;
+pub use recorded::{Recorded, RecordedDevice};
 
 /// The content of `environment.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -4,6 +4,8 @@
 //! others has a driver, a compiler or hardware that does not do what the kernels say.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,16 @@ impl Golden {
 
 fn key(row: &Measurement) -> Key<'_> {
     [&row.operation, &row.algorithm, &row.setting, &row.workload]
+}
+
+/// Whether a file holds golden digests, by its header.
+pub fn is_one(path: &Path) -> bool {
+    let header = CARRIED.lines().next().unwrap_or_default();
+    let read = || {
+        let mut begin = vec![0; header.len()];
+        std::fs::File::open(path)?.read_exact(&mut begin).map(|()| begin)
+    };
+    read().is_ok_and(|begin: Vec<u8>| begin == header.as_bytes())
 }
 
 /// The digests that the program carries.

@@ -1,8 +1,10 @@
 //! One row: what was observed of a workload × algorithm × setting × perturbation × variant. Its
 //! columns are a contract (results/README.md), read and written as CSV.
 
+mod range;
+mod read;
+
 use std::io::Write;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,8 @@ use crate::input::Distribution;
 use crate::perturbation::Perturbation;
 use crate::tensor::Dtype;
 use crate::verdict::Verdict;
+
+pub use read::{Rows, Seen, read, read_distinct, read_whole};
 
 /// The engine whose ways are this program's own.
 pub const OWN_ENGINE: &str = "samebits";
@@ -304,96 +308,6 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Rows that were read from a file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rows {
-    /// The whole rows.
-    pub rows: Vec<Measurement>,
-    /// Bytes up to the end of the last whole row.
-    pub end: u64,
-    /// Whether something that is not a whole row stands behind it.
-    pub cut_off: bool,
-}
-
-/// Reads rows, telling a file that was cut off by a kill from a damaged one.
-///
-/// # Errors
-/// If the file cannot be read, has other columns or another schema, or a row in its middle is damaged.
-pub fn read(path: &Path) -> Result<Rows> {
-    let bytes = std::fs::read(path)
-        .map_err(Error::file(path, "cannot read the rows; give the results folder of a run"))?;
-    parse(&bytes, &path.display().to_string())
-}
-
-/// Reads rows from a file that must be whole.
-///
-/// # Errors
-/// As [`read`], and if the file is cut off.
-pub fn read_whole(path: &Path) -> Result<Vec<Measurement>> {
-    let Rows { rows, cut_off, .. } = read(path)?;
-    if cut_off {
-        return Err(Error::input(format!(
-            "{}: cut off after {} whole rows; finish the run with `samebits run --resume {}`",
-            path.display(),
-            rows.len(),
-            path.parent().unwrap_or(path).display()
-        )));
-    }
-    Ok(rows)
-}
-
-fn parse(bytes: &[u8], origin: &str) -> Result<Rows> {
-    // A row is one line; what has no line end yet was being written when the program was killed.
-    let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-    let mut rows = Rows { rows: Vec::new(), end: end as u64, cut_off: end < bytes.len() };
-    if end == 0 {
-        return Ok(rows);
-    }
-    let mut reader = csv::Reader::from_reader(&bytes[..end]);
-    let headers =
-        reader.headers().map_err(|error| Error::input(format!("{origin}: {}", reason(&error))))?.clone();
-    check_headers(&headers, origin)?;
-    for (index, row) in reader.deserialize().enumerate() {
-        let bad = |problem: String| Error::input(format!("{origin}, line {}: {problem}", index + 2));
-        let row: Measurement =
-            row.map_err(|error| bad(format!("{}; remove that line and resume the run", reason(&error))))?;
-        if row.schema != SCHEMA {
-            return Err(bad(format!(
-                "schema {} in place of {SCHEMA}; use the program version that wrote it",
-                row.schema
-            )));
-        }
-        rows.rows.push(row);
-    }
-    Ok(rows)
-}
-
-fn reason(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{len} columns in place of {expected_len}")
-        }
-        _ => error.to_string(),
-    }
-}
-
-fn check_headers(headers: &csv::StringRecord, origin: &str) -> Result<()> {
-    if headers.iter().eq(COLUMNS) {
-        return Ok(());
-    }
-    let missing = COLUMNS.iter().find(|column| headers.iter().all(|header| header != **column));
-    let foreign = headers.iter().find(|header| !COLUMNS.contains(header));
-    let detail = match (missing, foreign) {
-        (Some(missing), _) => format!("column \"{missing}\" is missing"),
-        (None, Some(foreign)) => format!("column \"{foreign}\" is unknown"),
-        (None, None) => "the columns stand in another order".to_owned(),
-    };
-    Err(Error::input(format!(
-        "{origin}: not rows of schema {SCHEMA}: {detail}; read it with the program version that wrote it"
-    )))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -418,6 +332,13 @@ mod tests {
         rows
     }
 
+    /// The rows of a text that may end anywhere, with a file around it.
+    fn parsed(text: &[u8]) -> Result<Rows> {
+        let file = tempfile::NamedTempFile::with_suffix(".csv").unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        read(file.path())
+    }
+
     fn csv(rows: &[Measurement]) -> Vec<u8> {
         let mut text = Vec::new();
         let mut writer = Writer::new(&mut text);
@@ -435,7 +356,7 @@ mod tests {
     #[test]
     fn rows_come_back_as_they_were() {
         let rows = rows();
-        let read = parse(&csv(&rows), "x.csv").unwrap();
+        let read = parsed(&csv(&rows)).unwrap();
         assert_eq!(read.rows, rows);
         assert!(!read.cut_off);
         assert!(rows[0].has_remark("noisy") && !rows[0].note.contains('\n'));
@@ -444,8 +365,11 @@ mod tests {
     #[test]
     fn a_file_cut_off_anywhere_keeps_its_whole_rows() {
         let (rows, text) = (rows(), csv(&rows()));
-        for end in 0..text.len() {
-            let read = parse(&text[..end], "x.csv").unwrap();
+        // Every end near those of lines, and some between.
+        let near =
+            |end: &usize| end.is_multiple_of(7) || text[end.saturating_sub(2)..end + 1].contains(&b'\n');
+        for end in (0..text.len()).filter(near) {
+            let read = parsed(&text[..end]).unwrap();
             assert_eq!(read.rows, rows[..read.rows.len()]);
             assert!(read.end <= end as u64 && read.cut_off == (read.end < end as u64));
             let lines = text[..end].iter().filter(|byte| **byte == b'\n').count();
@@ -464,14 +388,99 @@ mod tests {
             (text.replacen(",load,", ",lod,", 1), "line 2"),
             (text.replacen(",load,", ",", 1), "52 columns in place of 53"),
             ("a,b\n1,2\n".to_owned(), "column \"schema\" is missing"),
+            (text.replacen("\n1,", "\none,", 1), "line 2: column \"schema\": \"one\" is no whole number"),
+            (
+                text.replacen(",load,", ",l\u{1b}[2J\u{202e},", 1),
+                r#"column "perturbation": "l\u{1b}[2J\u{202e}" is"#,
+            ),
+            (text.replacen(",true,", ",yes,", 1), "column \"batch_invariant\": \"yes\" is neither true nor"),
         ];
         for (bad, said) in cases {
-            let error = parse(bad.as_bytes(), "x.csv").unwrap_err().to_string();
+            let error = read::parse(bad.as_bytes(), "x.csv", None).unwrap_err().to_string();
             assert!(
                 error.starts_with("x.csv") && error.contains(said) && error.lines().count() == 1,
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn numbers_that_no_row_can_have_are_refused_by_line_and_column() {
+        let mut whole = rows().remove(3);
+        whole.remark("hers");
+        let text = |column: &str, value: &str| {
+            let header = COLUMNS.join(",");
+            let line = String::from_utf8(csv(std::slice::from_ref(&whole))).unwrap();
+            let mut reader = csv::Reader::from_reader(line.as_bytes());
+            let record = reader.records().next().unwrap().unwrap();
+            let place = COLUMNS.iter().position(|name| *name == column).unwrap();
+            let fields = record.iter().enumerate().map(|(at, old)| if at == place { value } else { old });
+            format!("{header}\n{}\n", fields.collect::<Vec<_>>().join(","))
+        };
+        let said = |column: &str, value: &str| {
+            read::parse(text(column, value).as_bytes(), "x.csv", None).unwrap_err().to_string()
+        };
+        let fractions = ["p_upper_95", "v_c"];
+        let sizes = ["v_ermv", "reference_rel_err", "bound_coverage", "throughput", "percent_of_limit"];
+        for column in fractions.into_iter().chain(sizes) {
+            for value in ["NaN", "nan", "-NaN", "-0.5", "-1e-300", "-inf"] {
+                let told = said(column, value);
+                assert!(told.starts_with(&format!("x.csv, line 2: column \"{column}\": ")), "{told}");
+                assert!(told.ends_with("; remove that line and resume the run"), "{told}");
+            }
+            assert_eq!(read::parse(text(column, "0.5").as_bytes(), "x", None).unwrap().rows.len(), 1);
+            assert_eq!(read::parse(text(column, "").as_bytes(), "x", None).unwrap().rows.len(), 1);
+            let infinite = read::parse(text(column, "inf").as_bytes(), "x", None);
+            assert_eq!(infinite.is_ok(), column == "bound_coverage", "{column}");
+        }
+        for column in fractions {
+            assert!(
+                said(column, "1.0000001").contains("is not from 0 to 1"),
+                "{}",
+                said(column, "1.0000001")
+            );
+        }
+        for column in ["comparisons", "differing", "max_ulp", "median_ns", "samples", "throttled", "seed"] {
+            for value in ["-1", "1.5", "NaN", "18446744073709551616"] {
+                let told = said(column, value);
+                let expected =
+                    format!("column \"{column}\": \"{value}\" is no whole number from 0 up that fits");
+                assert!(told.contains(&expected), "{told}");
+            }
+        }
+        assert!(said("differing", "7").contains("column \"differing\": 7 of 0 comparisons"));
+    }
+
+    #[test]
+    fn times_lie_inside_their_intervals() {
+        let with = |low, median, high| {
+            let mut row = rows().remove(0);
+            (row.ci95_low_ns, row.median_ns, row.ci95_high_ns) = (low, median, high);
+            parsed(&csv(&[row])).map(|read| read.rows.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!(with(Some(1), Some(2), Some(3)), Ok(1));
+        assert_eq!(with(Some(2), Some(2), Some(2)), Ok(1));
+        assert_eq!(with(None, Some(2), None), Ok(1));
+        for (low, high, column) in [(3, 4, "ci95_low_ns"), (1, 1, "ci95_high_ns")] {
+            let told = with(Some(low), Some(2), Some(high)).unwrap_err();
+            assert!(told.contains(&format!("column \"{column}\": ")), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_same_row_counts_once_where_that_is_asked_for() {
+        let (rows, text) = (rows(), csv(&rows()));
+        let twice =
+            [text.as_slice(), &text[text.iter().position(|byte| *byte == b'\n').unwrap() + 1..]].concat();
+        assert_eq!(read::parse(twice.as_slice(), "x", None).unwrap().rows.len(), 2 * rows.len());
+        let mut seen = Seen::default();
+        let read = read::parse(twice.as_slice(), "x", Some(&mut seen)).unwrap();
+        assert_eq!((read.rows.len(), read.duplicates), (rows.len(), rows.len()));
+        let again = read::parse(text.as_slice(), "y", Some(&mut seen)).unwrap();
+        assert_eq!((again.rows.len(), again.duplicates), (0, rows.len()));
+        let mut other = rows[0].clone();
+        other.note.push('!');
+        assert_eq!(read::parse(csv(&[other]).as_slice(), "z", Some(&mut seen)).unwrap().rows.len(), 1);
     }
 
     #[test]

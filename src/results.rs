@@ -19,7 +19,8 @@ use crate::workload::Workload;
 /// The name of the file that holds the rows of a results folder.
 pub const ROWS: &str = "measurements.csv";
 const SAMPLES: &str = "samples.jsonl";
-const ENVIRONMENT: &str = "environment.json";
+/// The file that tells what the rows were measured in, in a results folder.
+pub const ENVIRONMENT: &str = "environment.json";
 
 /// A results folder that is being written.
 pub struct Folder {
@@ -85,7 +86,7 @@ impl Folder {
         let rows_path = path.join(ROWS);
         let lock = lock(path)?;
         let earlier = if is_without_files(path) {
-            Rows { rows: Vec::new(), end: 0, cut_off: false }
+            Rows { rows: Vec::new(), end: 0, cut_off: false, duplicates: 0 }
         } else {
             measurement::read(&rows_path)?
         };

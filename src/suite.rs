@@ -46,9 +46,9 @@ use processes::NewProcesses;
 use row::Timed;
 use way::Way;
 
-/// A row of one of our own algorithms with nothing observed, for tests of what reads rows.
-#[cfg(test)]
-pub(crate) fn blank_row(
+/// A row of one of our own algorithms with nothing observed, for tests and benches of what reads rows.
+#[cfg(any(test, feature = "self-bench"))]
+pub fn blank_row(
     device: &str,
     workload: &Workload,
     algorithm: &'static Algorithm,

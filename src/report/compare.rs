@@ -1,19 +1,29 @@
 //! Rows of several devices side by side: who gave the same bits, and what sameness costs where. Pure
 //! functions from rows to text, as all reports; one pass over the rows, so that many may be given.
 //!
-//! [`model`] says what there is to say, [`terminal`], [`markdown`] and [`csv`] lay it out.
+//! [`choice`] is what a reader asks for, [`model`] says what there is to say, and [`terminal`], [`markdown`], [`csv`]
+//! and [`json`] lay it out.
 
+pub mod choice;
 pub mod csv;
+pub mod json;
 pub mod markdown;
 pub mod model;
 pub mod terminal;
 
+mod agreement;
+mod baseline;
 pub mod cell;
 mod claims;
 pub mod collect;
 pub mod devices;
 mod legend;
+mod price;
+mod rank;
+mod select;
 mod sentences;
+mod view;
+mod warnings;
 
 #[cfg(test)]
 mod tests;

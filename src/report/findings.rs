@@ -20,7 +20,7 @@ const FULL_RUN_P: f64 = 0.01;
 const SEEN_AGAIN: [&str; 2] = ["re-run", "one-off"];
 
 /// The remark on rows of a device that others may have used.
-const SHARED: &str = "shared";
+pub const SHARED: &str = "shared";
 
 /// A claim that was seen broken.
 #[derive(Debug, Clone, PartialEq)]

@@ -354,7 +354,8 @@ fn split_where(setting: &str, is_workloads: impl Fn(&str) -> bool) -> (&str, &st
     (workloads.strip_suffix(';').unwrap_or(workloads), ways)
 }
 
-fn elements(problem: Problem) -> u64 {
+/// Elements of a problem's extents; 0 where nobody can tell.
+pub fn elements(problem: Problem) -> u64 {
     Shape::parse(problem.shape).ok().and_then(|shape| shape.elements()).unwrap_or(0)
 }
 

@@ -1,5 +1,7 @@
 //! Numbers in words: how many digits are worth showing.
 
+use crate::ratio::Ratio;
+
 /// A tax above this is told as a multiple of the fastest time.
 const TOLD_AS_MULTIPLE: f64 = 9.0;
 
@@ -62,6 +64,60 @@ pub fn cost(tax: f64) -> String {
     }
 }
 
+/// A ratio of times as a tax: none, its percentage, or that the two cannot be told apart.
+pub fn tax_of(ratio: Ratio, with_interval: bool) -> String {
+    match ratio {
+        Ratio::ONE => "fastest".to_owned(),
+        _ => told(ratio, change(ratio.value), with_interval.then(|| changes(ratio))),
+    }
+}
+
+/// A ratio of times as a price in a sentence.
+pub fn price_of(ratio: Ratio) -> String {
+    match ratio {
+        Ratio::ONE => "none".to_owned(),
+        _ => told(ratio, change(ratio.value), Some(changes(ratio))),
+    }
+}
+
+/// A ratio of times as a factor, or that the two cannot be told apart.
+pub fn factor_of(ratio: Ratio, with_interval: bool) -> String {
+    let factor = |factor: f64| significant(factor, 3);
+    match ratio {
+        Ratio::ONE => "×1".to_owned(),
+        Ratio { value, low, high } => {
+            let interval = format!("{} to {}", factor(low), factor(high));
+            told(ratio, format!("×{}", factor(value)), with_interval.then_some(interval))
+        }
+    }
+}
+
+fn told(ratio: Ratio, what: String, interval: Option<String>) -> String {
+    let what = if ratio.is_told() { what } else { CANNOT_TELL.to_owned() };
+    interval.map_or_else(|| what.clone(), |interval| format!("{what} ({interval})"))
+}
+
+/// What stands for a ratio whose interval holds 1.
+pub const CANNOT_TELL: &str = "cannot tell";
+
+/// How much longer, with its sign.
+fn change(ratio: f64) -> String {
+    if ratio < 1.0 {
+        format!("−{}", surcharge(1.0 - ratio).trim_start_matches('+'))
+    } else {
+        surcharge(ratio - 1.0)
+    }
+}
+
+/// The interval of a change: both ends with their sign, the unit once.
+fn changes(ratio: Ratio) -> String {
+    let (low, high) = (change(ratio.low), change(ratio.high));
+    match (low.strip_suffix(" %"), high.ends_with('%')) {
+        (Some(low), true) => format!("{low} to {high}"),
+        _ => format!("{low} to {high}"),
+    }
+}
+
 fn surcharge(tax: f64) -> String {
     let percent = 100.0 * tax;
     if tax > TOLD_AS_MULTIPLE {
@@ -116,21 +172,23 @@ pub fn argument(argument: &str) -> String {
     }
 }
 
-/// `text` with what would not show, or would do something to a terminal, written out: control
-/// characters, and those that change the direction of writing or take no room.
+/// Whether a character does not show, or does something to a terminal: control characters, and those that change the
+/// direction of writing or take no room.
+pub fn is_hidden(character: char) -> bool {
+    let code = u32::from(character);
+    character.is_control()
+        || [0x00ad, 0x061c, 0x180e, 0xfeff].contains(&code)
+        || (0x200b..=0x200f).contains(&code)
+        || (0x2028..=0x202e).contains(&code)
+        || (0x2060..=0x206f).contains(&code)
+        || (0xe0000..=0xe007f).contains(&code)
+}
+
+/// `text` with what [`is_hidden`] written out.
 pub fn visible(text: &str) -> String {
-    let does_not_show = |character: char| {
-        let code = u32::from(character);
-        character.is_control()
-            || [0x00ad, 0x061c, 0x180e, 0xfeff].contains(&code)
-            || (0x200b..=0x200f).contains(&code)
-            || (0x2028..=0x202e).contains(&code)
-            || (0x2060..=0x206f).contains(&code)
-            || (0xe0000..=0xe007f).contains(&code)
-    };
     let mut visible = String::with_capacity(text.len());
     for character in text.chars() {
-        if does_not_show(character) {
+        if is_hidden(character) {
             visible.extend(character.escape_unicode());
         } else {
             visible.push(character);
@@ -167,6 +225,25 @@ mod tests {
         let told = [0.0, 0.0004, 0.031, 0.0994, 0.0996, 0.126, 9.0, 9.6, 30.0].map(tax);
         assert_eq!(told, ["fastest", "+0.0 %", "+3.1 %", "+9.9 %", "+10 %", "+13 %", "+900 %", "×11", "×31"]);
         assert_eq!(cost(11.0), "takes 12 times as long as the fastest");
+    }
+
+    #[test]
+    fn ratios_have_their_interval_and_say_where_they_cannot_tell() {
+        let ratio = |value, low, high| Ratio { value, low, high };
+        let told = ratio(1.067, 1.051, 1.083);
+        assert_eq!(tax_of(told, true), "+6.7 % (+5.1 to +8.3 %)");
+        assert_eq!((tax_of(told, false), price_of(told)), ("+6.7 %".to_owned(), tax_of(told, true)));
+        assert_eq!(factor_of(told, true), "×1.07 (1.05 to 1.08)");
+        let unclear = ratio(1.01, 0.994, 1.026);
+        assert_eq!(tax_of(unclear, false), "cannot tell");
+        assert_eq!(price_of(unclear), "cannot tell (−0.6 to +2.6 %)");
+        assert_eq!(factor_of(unclear, true), "cannot tell (0.994 to 1.03)");
+        assert_eq!(tax_of(ratio(12.0, 9.9, 14.0), true), "×12 (+890 % to ×14)");
+        assert_eq!(factor_of(ratio(0.0123, 0.0121, 0.0125), false), "×0.0123");
+        assert_eq!(
+            [tax_of(Ratio::ONE, true), price_of(Ratio::ONE), factor_of(Ratio::ONE, true)],
+            ["fastest", "none", "×1"]
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use samebits::guarantee::Guarantee;
-use samebits::measurement::{Measurement, Writer};
+use samebits::measurement::{COLUMNS, Measurement, Writer};
 use samebits::verdict::Verdict;
 
 use crate::place::{Place, SMALL};
@@ -62,7 +62,7 @@ fn the_committed_rows_can_be_compared() {
     for folder in folders {
         let folder = folder.unwrap().path();
         let place = Place::new();
-        let text = place.done(&format!("compare {}", folder.display())).stdout;
+        let text = place.done(&format!("compare --all {}", folder.display())).stdout;
         for row in samebits::measurement::read_whole(&folder.join("measurements.csv")).unwrap() {
             for said in [&row.algorithm, &row.workload, &row.environment] {
                 assert!(text.contains(said.as_str()), "{said} is not in {text}");
@@ -110,6 +110,19 @@ fn a_folder_of_folders_and_what_lies_beside_them() {
     );
 }
 
+/// What a shell makes of `results/*` in this repository.
+#[test]
+fn golden_digests_beside_the_folders_are_passed_over() {
+    let place = with_rows();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/golden.csv");
+    std::fs::copy(golden, place.path("runs/golden.csv")).unwrap();
+    let alone = place.done("compare runs/a").stdout;
+    let ended = place.done("compare runs/a runs/golden.csv");
+    assert_eq!(ended.stdout, alone);
+    assert_eq!(ended.stderr, "samebits: runs/golden.csv: golden digests, no rows; passed over\n");
+    place.refuses("compare runs/golden.csv", &["golden digests, no rows; give results folders"]);
+}
+
 #[test]
 fn two_runs_of_one_device_are_one_column() {
     let place = with_rows();
@@ -122,7 +135,7 @@ fn two_runs_of_one_device_are_one_column() {
 #[test]
 fn every_format_goes_into_a_file_too() {
     let place = with_rows();
-    for format in ["table", "md", "csv"] {
+    for format in ["table", "md", "csv", "json"] {
         let shown = place.done(&format!("compare runs --format {format}"));
         assert!(!shown.stdout.contains('\x1b'), "{}", shown.stdout);
         let written = place.done(&format!("compare runs --format {format} -o {format}.txt"));
@@ -192,13 +205,109 @@ fn what_holds_no_rows_is_refused() {
     let good = place.read("runs/a/measurements.csv");
     for (bad, said) in [
         (good.replacen("\n1,", "\n2,", 1), "line 2: schema 2 in place of 1"),
-        (good.replacen(",repeat,", ",repeatedly,", 1), "line 2: "),
+        (good.replacen(",repeat,", ",repeatedly,", 1), "line 2: column \"perturbation\": \"repeatedly\""),
+        (with(&good, "p_upper_95", "1.5"), "line 2: column \"p_upper_95\": 1.5 is not from 0 to 1"),
+        (with(&good, "v_c", "NaN"), "line 2: column \"v_c\": NaN is not from 0 to 1"),
+        (with(&good, "v_ermv", "-0.5"), "line 2: column \"v_ermv\": -0.5 is no finite number from 0 up"),
+        (with(&good, "comparisons", "-1"), "line 2: column \"comparisons\": \"-1\" is no whole number"),
     ] {
         place.write("runs/a/measurements.csv", bad);
         place.refuses("compare runs", &["runs/a/measurements.csv", said]);
     }
     let ended = place.run("compare");
     assert!(ended.code == 2 && ended.stderr.contains("<PATH>..."), "{ended:?}");
+}
+
+/// A file of rows with `value` in a column of its first row.
+fn with(file: &str, column: &str, value: &str) -> String {
+    let place = COLUMNS.iter().position(|name| *name == column).unwrap();
+    let mut reader = csv::Reader::from_reader(file.as_bytes());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS).unwrap();
+    for (line, record) in reader.records().enumerate() {
+        let record = record.unwrap();
+        let is_it = |at| line == 0 && at == place;
+        writer
+            .write_record(record.iter().enumerate().map(|(at, field)| if is_it(at) { value } else { field }))
+            .unwrap();
+    }
+    String::from_utf8(writer.into_inner().unwrap()).unwrap()
+}
+
+#[test]
+fn copies_of_rows_count_once() {
+    let place = with_rows();
+    let text = place.done("compare runs --format csv").stdout;
+    let rows = place.read("runs/a/measurements.csv").lines().count() - 1;
+    std::fs::create_dir(place.path("runs/copy")).unwrap();
+    place.write("runs/copy/measurements.csv", place.read("runs/a/measurements.csv"));
+    let ended = place.done("compare runs --format csv");
+    assert_eq!(ended.stdout, text);
+    assert_eq!(
+        ended.stderr,
+        format!(
+            "samebits: warning: runs/copy/measurements.csv: {rows} rows are copies of others, and counted once\n"
+        )
+    );
+}
+
+#[test]
+fn what_lies_beside_rows_is_read_and_what_does_not_belong_to_them_is_told() {
+    let place = with_rows();
+    let driver = place.done("compare runs --format json").stdout;
+    let parsed: serde_json::Value = serde_json::from_str(&driver).unwrap();
+    assert!(
+        parsed["devices"][0]["program"].as_str().unwrap().starts_with(env!("CARGO_PKG_VERSION")),
+        "{driver}"
+    );
+    assert_eq!(parsed["warnings"].as_array().unwrap().len(), 0, "{driver}");
+    write(&place, "runs/b", &elsewhere(&place, |_| {}));
+    let text = place.done("compare runs").stdout;
+    assert!(
+        text.contains("no environment.json tells the driver and the program's version of Another CPU"),
+        "{text}"
+    );
+    place.write("runs/b/environment.json", "{");
+    let text = place.done("compare runs --format md").stdout;
+    assert!(text.contains("runs/b/environment.json: not what tells where rows were measured"), "{text}");
+    place.write("runs/b/environment.json", place.read("runs/a/environment.json") + " ");
+    let ended = place.done("compare runs --format csv");
+    assert!(ended.stderr.contains("is that of none of the rows: it is not used"), "{ended:?}");
+}
+
+#[test]
+fn flags_choose_what_is_shown() {
+    let place = with_rows();
+    write(&place, "runs/b", &elsewhere(&place, |_| {}));
+    let lines = |flags: &str| {
+        let ended = place.done(&format!("compare runs --format csv {flags}"));
+        ended.stdout.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let all = lines("");
+    assert_eq!(all.len(), 3 * 2 * 2, "{all:?}");
+    let only = lines("-f fixed_tree -f two_pass -F edge");
+    assert_eq!(only.len(), 4, "{only:?}");
+    assert!(only.iter().all(|line| line.contains("rows-64x4096-f32")), "{only:?}");
+    assert_eq!(lines("--device Another").len(), all.len() / 2);
+    assert_eq!(lines("--engine samebits"), all);
+    assert_eq!(lines("--intersection --sort listed"), all);
+    let text = place.done("compare runs --device Another").stdout;
+    assert!(text.contains("left out by the filters"), "{text}");
+    let baseline = lines("--baseline fixed_tree");
+    assert!(baseline.len() == all.len(), "{baseline:?}");
+    for flags in ["--row device", "--sort tax", "--rank", "--rank --row device", "--threshold-min 1.5"] {
+        place.done(&format!("compare runs {flags}"));
+    }
+}
+
+#[test]
+fn flags_that_mean_nothing_are_refused_in_one_line() {
+    let place = with_rows();
+    place.refuses("compare runs --baseline none", &["--baseline \"none\" names no device and no algorithm"]);
+    place.refuses("compare runs --filter none", &["none of the", "rows is left", "widen them"]);
+    place.refuses("compare runs --filter (", &["not a regular expression"]);
+    place.refuses("compare runs --threshold-min 0", &["not a ratio above 0, such as 1.05"]);
+    place.refuses("compare runs --row algorithms", &["algorithms", "device"]);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What one way gave on one device: the newest row of each perturbation, and what they say together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::guarantee::Guarantee;
 use crate::measurement::Measurement;
 use crate::perturbation::Perturbation;
+use crate::ratio::Ratio;
 use crate::report::compare::collect::{Input, input};
 use crate::report::group::is_run_to_run;
 use crate::verdict::Verdict;
@@ -64,8 +66,14 @@ pub struct Cell<'a> {
     pub row: &'a Measurement,
     /// The row that holds the time.
     pub timed: Option<&'a Measurement>,
-    /// Time over that of the fastest way of the same engine, minus 1.
-    pub tax: Option<f64>,
+    /// Time over that of the fastest way of the same engine and function.
+    pub tax: Option<Ratio>,
+    /// Time over that of the baseline.
+    pub ratio: Option<Ratio>,
+    /// The toolkits that compiled its kernels again, as variants name them: `nvrtc=13.5`.
+    pub toolkits: BTreeSet<&'a str>,
+    /// Whether a claim was seen broken here, in whichever row.
+    pub is_broken: bool,
     /// By run, how many rows this rests on.
     pub runs: BTreeMap<&'a str, usize>,
     /// Rows that newer ones stand for.
@@ -107,7 +115,12 @@ impl<'a> Cell<'a> {
         }
         let timed = observed().find(|row| row.median_ns.is_some_and(|ns| ns > 0));
         let superseded = rows.len() - newest.len();
-        Some(Self { mark, verdict, row, timed, tax: None, runs, superseded, unstable })
+        let is_broken = rows.iter().any(|row| row.breaks_claim())
+            || (unstable.is_some() && row.guarantee >= Guarantee::RunToRun);
+        let (tax, ratio) = (None, None);
+        let recompiled = observed().filter(|row| row.perturbation == Perturbation::ReloadRecompile);
+        let toolkits = recompiled.filter_map(|row| row.variant.split(';').next()).collect();
+        Some(Self { mark, verdict, row, timed, tax, ratio, toolkits, is_broken, runs, superseded, unstable })
     }
 
     /// The bits, where these are the same in every run.
@@ -119,6 +132,12 @@ impl<'a> Cell<'a> {
     /// Work per time, if it is a number that can be one.
     pub fn throughput(&self) -> Option<f64> {
         self.timed?.throughput.filter(|throughput| throughput.is_finite() && *throughput >= 0.0)
+    }
+
+    /// The unit of that.
+    pub fn unit(&self) -> Option<&'a str> {
+        self.throughput()?;
+        self.timed.map(|timed| timed.throughput_unit.as_str())
     }
 
     /// Share of what the device can do, in percent.

@@ -76,8 +76,9 @@ impl Claims {
                 }
                 for row in rows.iter().filter(|row| row.breaks_claim()) {
                     let key = format!("{name}|{column}|{}|{}", row.perturbation, row.variant);
-                    let is_full = findings::is_of_full_run(row, rows);
-                    let broken = || safe(findings::broken_row(row, &name, label, &on(), is_full));
+                    // Looks at all rows, so only for what is told.
+                    let is_full = || findings::is_of_full_run(row, rows);
+                    let broken = || safe(findings::broken_row(row, &name, label, &on(), is_full()));
                     self.on_devices.add(key, broken);
                 }
             }

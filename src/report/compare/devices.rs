@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::environment::Recorded;
 use crate::measurement::Measurement;
 use crate::report::words;
 use crate::report::wrap;
@@ -18,6 +19,14 @@ pub struct Device<'a> {
     pub kind: &'a str,
     /// Hash of its environment.
     pub environment: &'a str,
+    /// Its driver, if its environment is known and tells.
+    pub driver: Option<String>,
+    /// The CUDA version of that.
+    pub cuda: Option<String>,
+    /// The program that measured, with its revision, if its environment is known.
+    pub program: Option<String>,
+    /// Whether its environment says that others used it too.
+    pub is_shared: bool,
     /// What tells it from the other columns, safe to print.
     pub label: String,
     /// By run, how many of its rows are shown.
@@ -46,6 +55,10 @@ impl<'a> Devices<'a> {
                 name,
                 kind,
                 environment,
+                driver: None,
+                cuda: None,
+                program: None,
+                is_shared: false,
                 label: String::new(),
                 runs: BTreeMap::new(),
                 superseded: 0,
@@ -53,6 +66,21 @@ impl<'a> Devices<'a> {
             });
             self.all.len() - 1
         })
+    }
+
+    /// Tells the columns what is known of their environments.
+    pub fn learn(&mut self, recorded: &BTreeMap<String, Recorded>) {
+        for device in &mut self.all {
+            let Some(recorded) = recorded.get(device.environment) else { continue };
+            let unknown = || "unknown".to_owned();
+            let version = recorded.samebits.clone().unwrap_or_else(unknown);
+            device.program =
+                Some(format!("{version} ({})", recorded.revision.clone().unwrap_or_else(unknown)));
+            if let Some(facts) = recorded.devices.get(device.name) {
+                (device.driver, device.cuda) = (facts.driver.clone(), facts.cuda.clone());
+                device.is_shared = facts.shared == Some(true);
+            }
+        }
     }
 
     /// The columns with their labels: the kind, then the device where kinds are equal, then the

@@ -1,17 +1,14 @@
-//! The comparison as Markdown: per workload a table of the devices that measured it.
-
-use std::collections::BTreeSet;
+//! The comparison as Markdown: a table per workload, of the columns that have anything in it.
 
 use crate::report::compare::legend::legend;
-use crate::report::compare::model::{Block, Cell, Comparison, Device};
+use crate::report::compare::model::Comparison;
 use crate::report::compare::sentences::source;
-use crate::report::compare::terminal::gap_text;
+use crate::report::compare::view::{Entry, Sheet, Table, ranking_sentences, sheets};
 use crate::report::markdown::{broken, escaped, grid};
-use crate::report::words;
 
 /// The comparison as Markdown that ends in a newline.
 pub fn render(comparison: &Comparison) -> String {
-    if comparison.blocks.is_empty() {
+    if comparison.devices.is_empty() {
         return "Nothing to compare: there are no rows.\n".to_owned();
     }
     let mut paragraphs: Vec<String> = comparison.broken.iter().map(broken).collect();
@@ -19,12 +16,18 @@ pub fn render(comparison: &Comparison) -> String {
     paragraphs.extend(failures.map(|failure| format!("**FAILED:** {}", escaped(failure))));
     paragraphs.push(format!("**{}**", escaped(&comparison.caption)));
     paragraphs.push(listed(comparison.devices.iter().map(source)));
-    for block in &comparison.blocks {
-        paragraphs.push(format!("**{}** {}", escaped(&block.operation), escaped(&block.title)));
-        paragraphs.push(table(block, &comparison.devices));
+    for sheet in &sheets(comparison) {
+        for table in &sheet.tables {
+            paragraphs.push(format!("**{}** {}", escaped(&table.operation), escaped(&table.title)));
+            paragraphs.push(grid_of(sheet, table));
+        }
     }
-    paragraphs.push(listed(comparison.findings.iter().cloned()));
-    let legend: Vec<String> = legend(comparison, |_| true).iter().map(|entry| escaped(entry)).collect();
+    let sentences =
+        if comparison.choice.rank { ranking_sentences(comparison) } else { comparison.sentences() };
+    paragraphs.push(listed(sentences.into_iter()));
+    paragraphs.push(listed(comparison.warnings.iter().map(|warning| warning.sentence())));
+    paragraphs.push(listed(comparison.left_out.iter().cloned()));
+    let legend: Vec<String> = legend(comparison, |_| true, true).iter().map(|entry| escaped(entry)).collect();
     paragraphs.push(legend.join(" · "));
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     paragraphs.join("\n\n") + "\n"
@@ -34,34 +37,28 @@ fn listed(sentences: impl Iterator<Item = String>) -> String {
     sentences.map(|sentence| format!("- {}", escaped(&sentence))).collect::<Vec<_>>().join("\n")
 }
 
-fn table(block: &Block, devices: &[Device]) -> String {
-    let lines = block.lines.iter().flat_map(|line| line.cells.keys());
-    let shown: BTreeSet<usize> =
-        lines.chain(block.gaps.iter().flat_map(|gap| gap.cells.keys())).copied().collect();
-    let mut headings = vec![("algorithm".to_owned(), false)];
-    headings.extend(shown.iter().map(|column| (devices[*column].label.clone(), false)));
-    let mut rows = Vec::new();
-    for line in &block.lines {
-        let mut row = vec![line.name.clone()];
-        row.extend(shown.iter().map(|column| line.cells.get(column).map_or_else(String::new, text)));
-        rows.push(row);
-    }
-    for gap in &block.gaps {
-        let mut row = vec![gap.name.clone()];
-        let texts =
-            shown.iter().map(|column| gap.cells.get(column).map_or_else(String::new, |row| gap_text(row)));
-        row.extend(texts);
-        rows.push(row);
-    }
-    grid(headings, rows)
+fn grid_of(sheet: &Sheet, table: &Table) -> String {
+    let has_any = |place: &usize| {
+        table.lines.iter().any(|(_, entries)| entries.get(*place).is_some_and(Option::is_some))
+    };
+    let shown: Vec<usize> = (0..sheet.headings.len()).filter(has_any).collect();
+    let mut headings = vec![(String::new(), false)];
+    headings.extend(shown.iter().map(|place| (sheet.headings[*place].clone(), false)));
+    let rows = table.lines.iter().map(|(name, entries)| {
+        let entry =
+            |place: &usize| entries.get(*place).and_then(Option::as_ref).map_or_else(String::new, text);
+        std::iter::once(name.clone()).chain(shown.iter().map(entry)).collect()
+    });
+    grid(headings, rows.collect())
 }
 
-fn text(cell: &Cell) -> String {
-    let mut parts = vec![cell.mark.text()];
-    if let (Some(throughput), Some(row)) = (cell.throughput(), cell.timed) {
-        let unit = words::visible(&row.throughput_unit);
-        parts.push(format!("{} {unit}", words::significant(throughput, 3)));
+fn text(entry: &Entry) -> String {
+    match entry {
+        Entry::Text(text) => text.clone(),
+        Entry::Cell { mark, throughput, limit, ratio: [_, ratio] } => {
+            let throughput = throughput.as_ref().map(|(number, unit)| format!("{number} {unit}"));
+            let parts = [mark.clone(), throughput.unwrap_or_default(), limit.clone(), ratio.clone()];
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+        }
     }
-    parts.extend(cell.tax.map(words::tax));
-    parts.join(" · ")
 }

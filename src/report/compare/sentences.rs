@@ -29,7 +29,9 @@ pub fn source(device: &Device) -> String {
         }
         many => format!("rows of {many} runs"),
     };
-    let text = format!("{}: {} · environment {} · {runs}", device.label, device.name, device.environment);
+    let driver = device.driver.as_ref().map(|driver| format!(" · driver {driver}")).unwrap_or_default();
+    let text =
+        format!("{}: {}{driver} · environment {} · {runs}", device.label, device.name, device.environment);
     words::visible(&text)
 }
 

@@ -1,22 +1,23 @@
-//! The comparison on a terminal: a column per device. Devices that do not fit are left out from the
-//! right, and named; rows are never wrapped.
+//! The comparison on a terminal. Where it is too wide, intervals go first, then shares of limits, then columns from
+//! the right, which are named; rows are never wrapped.
 
-use crate::measurement::Measurement;
 use crate::report::compare::claims::some_of;
 use crate::report::compare::legend::legend;
-use crate::report::compare::model::{Block, Cell, Comparison, Mark};
+use crate::report::compare::model::Comparison;
 use crate::report::compare::sentences::source;
-use crate::report::gap;
+use crate::report::compare::view::{Entry, Sheet, Table, ranking_sentences, sheets};
 use crate::report::page::{Page, Style};
-use crate::report::words::{self, plural};
+use crate::report::words::plural;
 use crate::report::wrap;
-use crate::verdict::Verdict;
 
 /// Spaces between columns.
 const BETWEEN: usize = 3;
 
 /// What a heading may take before it is wrapped.
 const HEADING: usize = 22;
+
+/// A longer name stands on a line of its own where it would cost a column its place.
+const NAME: usize = 24;
 
 /// How to lay out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct Options {
 
 /// The comparison as text that ends in a newline.
 pub fn render(comparison: &Comparison, options: Options) -> String {
-    if comparison.blocks.is_empty() {
+    if comparison.devices.is_empty() {
         return "Nothing to compare: there are no rows.\n".to_owned();
     }
     let mut page = Page::new(options.width, options.colour);
@@ -41,96 +42,107 @@ pub fn render(comparison: &Comparison, options: Options) -> String {
     }
     page.gap();
     page.sentence(&comparison.caption, Style::Bold);
-    let layout = Layout::fitting(comparison, page.width);
-    for device in &comparison.devices[..layout.devices.len()] {
+    let sheets = sheets(comparison);
+    let layouts: Vec<Layout> = sheets.iter().map(|sheet| Layout::fitting(sheet, page.width)).collect();
+    // Where columns are devices, those that are left out are not listed either.
+    let columns_are_devices = sheets.iter().all(|sheet| sheet.headings.len() == comparison.devices.len());
+    let listed = match layouts.as_slice() {
+        [layout] if columns_are_devices => layout.columns.len(),
+        _ => comparison.devices.len(),
+    };
+    for device in &comparison.devices[..listed.min(comparison.devices.len())] {
         page.sentence(&source(device), Style::Plain);
     }
-    for blocks in comparison.blocks.chunk_by(|a, b| a.operation == b.operation) {
-        page.gap();
-        layout.headings(blocks, &mut page);
-        for block in blocks {
-            layout.block(block, &mut page);
-        }
+    page.gap();
+    let mut gone: Vec<String> = Vec::new();
+    for (sheet, layout) in sheets.iter().zip(&layouts) {
+        layout.draw(sheet, &mut page);
+        gone.extend(sheet.headings[layout.columns.len()..].iter().cloned());
     }
     page.gap();
-    for finding in &comparison.findings {
+    let sentences =
+        if comparison.choice.rank { ranking_sentences(comparison) } else { comparison.sentences() };
+    for finding in &sentences {
         page.sentence(finding, Style::Plain);
     }
-    let left_out: Vec<String> =
-        comparison.devices[layout.devices.len()..].iter().map(|device| device.label.clone()).collect();
-    if !left_out.is_empty() {
-        page.sentence(
-            &format!(
-                "{} of {} {} left out, a wider terminal or --format md or csv shows them: {}.",
-                left_out.len(),
-                comparison.devices.len(),
-                plural(left_out.len(), "devices is", "devices are"),
-                some_of(&left_out)
-            ),
-            Style::Warning,
-        );
+    for warning in &comparison.warnings {
+        page.sentence(&warning.sentence(), Style::Warning);
     }
-    for line in wrap::items(&legend(comparison, |column| column < layout.devices.len()), " · ", page.width) {
+    for sentence in &comparison.left_out {
+        page.sentence(sentence, Style::Plain);
+    }
+    if !gone.is_empty() {
+        let count = gone.len();
+        let (columns, them) = (plural(count, "column is", "columns are"), plural(count, "it", "them"));
+        let told =
+            format!("{count} {columns} left out, a wider terminal or --format md or csv shows {them}: ");
+        page.sentence(&format!("{told}{}.", some_of(&gone)), Style::Warning);
+    }
+    let level = layouts.iter().map(|layout| layout.level).max().unwrap_or(Level::Limits);
+    let is_shown = |column| !columns_are_devices || column < listed;
+    let mut entries = legend(comparison, is_shown, level != Level::Bare);
+    if level != Level::Intervals
+        && comparison.blocks.iter().any(|block| block.cells().any(|(_, c)| c.tax.is_some()))
+    {
+        entries.push("intervals: --format md, csv or json".to_owned());
+    }
+    for line in wrap::items(&entries, " · ", page.width) {
         page.plain(line);
     }
     page.finish()
 }
 
-/// The parts of a cell: mark, work per time, its unit, tax. A mark that is a word stands alone.
-fn parts(cell: &Cell) -> [String; 4] {
-    let [number, unit] = match (cell.throughput(), cell.timed) {
-        (Some(throughput), Some(row)) => {
-            [words::significant(throughput, 3), words::visible(&row.throughput_unit)]
-        }
-        _ => [String::new(), String::new()],
-    };
-    [cell.mark.text(), number, unit, cell.tax.map_or_else(String::new, words::tax)]
+/// How much entries tell: the less, the narrower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    /// Everything.
+    Intervals,
+    /// No intervals.
+    Limits,
+    /// No shares of limits either.
+    Bare,
 }
 
-fn stands_alone(mark: Mark) -> bool {
-    matches!(mark, Mark::Skipped | Mark::Failed)
+/// The parts of an entry: mark, work per time, its unit, share of the limit, ratio. `None` of a text, which stands
+/// alone.
+fn parts(entry: &Entry, level: Level, unit: Option<&str>) -> Option<[String; 5]> {
+    let Entry::Cell { mark, throughput, limit, ratio: [short, long] } = entry else { return None };
+    let (number, own_unit) = throughput.clone().unwrap_or_default();
+    // A unit that all share stands in the title.
+    let own_unit = if unit.is_some() { String::new() } else { own_unit };
+    let limit = if level == Level::Bare { String::new() } else { limit.clone() };
+    let ratio = if level == Level::Intervals { long } else { short };
+    Some([mark.clone(), number, own_unit, limit, ratio.clone()])
 }
 
-/// What a gap is on one device.
-pub fn gap_text(row: &Measurement) -> String {
-    match row.verdict {
-        Verdict::Differs => {}
-        Verdict::Same => return row.verdict.name().to_owned(),
-        Verdict::Skipped | Verdict::Failed => return gap::elements(row),
-    }
-    let nan = row.max_ulp.is_none() && gap::ulp(row) == "NaN";
-    let unit = if nan { "" } else { " ulp" };
-    format!("{}  {}{unit}", gap::elements(row), gap::ulp(row))
-}
-
-/// The columns of one device.
+/// One column.
 struct Column {
     heading: Vec<String>,
-    /// Widths of the parts of cells.
-    parts: [usize; 4],
+    /// Widths of the parts of entries.
+    parts: [usize; 5],
     width: usize,
 }
 
 impl Column {
-    fn of(comparison: &Comparison, place: usize) -> Self {
-        let lines = comparison.blocks.iter().flat_map(|block| &block.lines);
-        let mut widths = [0; 4];
+    fn of(sheet: &Sheet, place: usize, level: Level) -> Self {
+        let mut widths = [0; 5];
         let mut alone = 0;
-        for cell in lines.filter_map(|line| line.cells.get(&place)) {
-            if stands_alone(cell.mark) {
-                alone = alone.max(wrap::width(&cell.mark.text()));
-                continue;
-            }
-            for (width, part) in widths.iter_mut().zip(parts(cell)) {
-                *width = (*width).max(wrap::width(&part));
+        for table in &sheet.tables {
+            for entry in table.lines.iter().filter_map(|(_, entries)| entries.get(place)?.as_ref()) {
+                match (entry, parts(entry, level, table.unit.as_deref())) {
+                    (_, Some(parts)) => {
+                        for (width, part) in widths.iter_mut().zip(&parts) {
+                            *width = (*width).max(wrap::width(part));
+                        }
+                    }
+                    (Entry::Text(text), _) => alone = alone.max(wrap::width(text)),
+                    (Entry::Cell { .. }, None) => {}
+                }
             }
         }
-        let gaps = comparison.blocks.iter().flat_map(|block| &block.gaps);
-        let gaps = gaps.filter_map(|gap| gap.cells.get(&place)).map(|row| wrap::width(&gap_text(row)));
-        let content = wrap::width(&joined(&["", "", "", ""].map(str::to_owned), widths))
-            .max(alone)
-            .max(gaps.max().unwrap_or(0));
-        let label = comparison.devices.get(place).map_or("", |device| device.label.as_str());
+        let empty = std::array::from_fn(|_| String::new());
+        let content = wrap::width(&joined(&empty, widths)).max(alone);
+        let label = sheet.headings.get(place).map_or("", String::as_str);
         let heading = wrap::words(label, content.max(HEADING), "");
         let heading: Vec<String> =
             heading.iter().map(|line| wrap::truncated(line, content.max(HEADING))).collect();
@@ -138,91 +150,119 @@ impl Column {
         Self { heading, parts: widths, width }
     }
 
-    fn text(&self, cell: &Cell) -> String {
-        if stands_alone(cell.mark) { cell.mark.text() } else { joined(&parts(cell), self.parts) }
+    fn text(&self, entry: &Entry, level: Level, unit: Option<&str>) -> String {
+        match (entry, parts(entry, level, unit)) {
+            (_, Some(parts)) => joined(&parts, self.parts),
+            (Entry::Text(text), None) => text.clone(),
+            (Entry::Cell { .. }, None) => String::new(),
+        }
     }
 }
 
 /// Parts at their widths, those that are empty everywhere left out.
-fn joined(parts: &[String; 4], widths: [usize; 4]) -> String {
-    let [mark, number, unit, tax] = parts;
+fn joined(parts: &[String; 5], widths: [usize; 5]) -> String {
+    let [mark, number, unit, limit, ratio] = parts;
     let mut text = format!("{mark:<0$}", widths[0]);
     if widths[1] > 0 {
-        text.push_str(&format!("  {number:>0$} {unit:<1$}", widths[1], widths[2]));
+        text.push_str(&format!("  {number:>0$}", widths[1]));
+    }
+    if widths[2] > 0 {
+        text.push_str(&format!(" {unit:<0$}", widths[2]));
     }
     if widths[3] > 0 {
-        text.push_str(&format!("  {tax:>0$}", widths[3]));
+        text.push_str(&format!("  {limit:>0$}", widths[3]));
+    }
+    if widths[4] > 0 {
+        text.push_str(&format!("  {ratio:<0$}", widths[4]));
     }
     text
 }
 
-/// How all blocks are laid out: the same columns in each.
+/// How a sheet is laid out.
 struct Layout {
     names: usize,
-    devices: Vec<Column>,
+    level: Level,
+    columns: Vec<Column>,
 }
 
 impl Layout {
-    /// As many devices as fit, but at least one.
-    fn fitting(comparison: &Comparison, width: usize) -> Self {
-        let blocks = || comparison.blocks.iter();
-        let lines = blocks().flat_map(|block| &block.lines).map(|line| 2 + wrap::width(&line.name));
-        let operations = blocks().map(|block| wrap::width(&block.operation));
-        let names = lines.chain(operations).max().unwrap_or(0);
-        let mut devices = Vec::new();
-        let mut taken = names;
-        for place in 0..comparison.devices.len() {
-            let column = Column::of(comparison, place);
-            taken += BETWEEN + column.width;
-            if taken > width && !devices.is_empty() {
-                break;
+    /// The most telling layout in which all columns fit; else as many columns as do, but at least one.
+    fn fitting(sheet: &Sheet, width: usize) -> Self {
+        let lines = || sheet.tables.iter().flat_map(|table| &table.lines);
+        let longest = lines().map(|(name, _)| 2 + wrap::width(name)).max().unwrap_or(0);
+        let short = lines().map(|(name, _)| 2 + wrap::width(name)).filter(|width| *width <= NAME).max();
+        let short = short.unwrap_or(NAME).min(longest);
+        for level in [Level::Intervals, Level::Limits, Level::Bare] {
+            let columns = Self::columns(sheet, level, width);
+            let taken: usize = columns.iter().map(|column| BETWEEN + column.width).sum();
+            for names in [longest, short] {
+                if columns.len() == sheet.headings.len() && names + taken <= width {
+                    return Self { names, level, columns };
+                }
             }
-            devices.push(column);
         }
-        Self { names, devices }
+        let mut columns = Self::columns(sheet, Level::Bare, width);
+        let ends = columns.iter().scan(short, |end, column| {
+            *end += BETWEEN + column.width;
+            Some(*end)
+        });
+        let count = ends.take_while(|end| *end <= width).count();
+        columns.truncate(count.max(1));
+        Self { names: short, level: Level::Bare, columns }
+    }
+
+    /// The columns from the left, as far as any layout could hold them: there may be thousands.
+    fn columns(sheet: &Sheet, level: Level, width: usize) -> Vec<Column> {
+        let most = (width / BETWEEN).min(sheet.headings.len());
+        (0..most).map(|place| Column::of(sheet, place, level)).collect()
     }
 
     fn line(&self, name: &str, texts: impl Iterator<Item = String>) -> String {
         let mut line = format!("{name:<0$}", self.names);
-        for (column, text) in self.devices.iter().zip(texts) {
+        for (column, text) in self.columns.iter().zip(texts) {
             line.push_str(&format!("{:BETWEEN$}{text:<width$}", "", width = column.width));
         }
         line.trim_end().to_owned()
     }
 
-    fn headings(&self, blocks: &[Block], page: &mut Page) {
-        let height = self.devices.iter().map(|column| column.heading.len()).max().unwrap_or(0);
-        for row in 0..height.max(1) {
-            let name = blocks.first().filter(|_| row == 0).map_or("", |block| &block.operation);
+    fn draw(&self, sheet: &Sheet, page: &mut Page) {
+        let height = self.columns.iter().map(|column| column.heading.len()).max().unwrap_or(0);
+        for row in 0..height {
             let texts =
-                self.devices.iter().map(|column| column.heading.get(row).cloned().unwrap_or_default());
-            page.row(&self.line(name, texts), &[], style_of);
+                self.columns.iter().map(|column| column.heading.get(row).cloned().unwrap_or_default());
+            page.row(&self.line("", texts), &[], style_of);
+        }
+        for table in &sheet.tables {
+            self.table(table, page);
         }
     }
 
-    fn block(&self, block: &Block, page: &mut Page) {
-        page.row(&block.title, &[], style_of);
-        for line in &block.lines {
-            let marks: Vec<String> = (0..self.devices.len())
-                .filter_map(|place| Some(line.cells.get(&place)?.mark.text()))
-                .collect();
-            let text = |(place, column): (usize, &Column)| {
-                line.cells.get(&place).map_or_else(String::new, |cell| column.text(cell))
+    fn table(&self, table: &Table, page: &mut Page) {
+        let unit = table.unit.as_ref().map_or_else(String::new, |unit| format!(", in {unit}"));
+        page.row(&format!("{}  {}{unit}", table.operation, table.title), &[], style_of);
+        for (name, entries) in &table.lines {
+            let unit = table.unit.as_deref();
+            let texts = self.columns.iter().zip(entries).map(|(column, entry)| {
+                entry.as_ref().map_or_else(String::new, |entry| column.text(entry, self.level, unit))
+            });
+            let mark = |entry: &Option<Entry>| match entry.as_ref()? {
+                Entry::Text(text) => Some(text.clone()),
+                Entry::Cell { mark, .. } => Some(mark.clone()),
             };
-            let texts = self.devices.iter().enumerate().map(text);
-            let loud: Vec<String> = marks.into_iter().filter(|mark| style_of(mark) != Style::Plain).collect();
-            page.row(&self.line(&format!("  {}", line.name), texts), &loud, style_of);
-        }
-        for gap in &block.gaps {
-            let text = |place: usize| gap.cells.get(&place).map_or_else(String::new, |row| gap_text(row));
-            let texts = (0..self.devices.len()).map(text);
-            let mut name = format!("  {}", gap.name);
-            if wrap::width(&name) > self.names {
-                // A long name must cost no device its column.
+            let loud: Vec<String> =
+                entries.iter().filter_map(mark).filter(|mark| style_of(mark) != Style::Plain).collect();
+            let name = format!("  {name}");
+            let line = self.line("", texts);
+            let is_free = line.chars().take(wrap::width(&name) + BETWEEN).all(|character| character == ' ');
+            if is_free {
+                // It may reach into columns that have nothing here.
+                let rest: String = line.chars().skip(wrap::width(&name)).collect();
+                page.row(format!("{name}{rest}").trim_end(), &loud, style_of);
+            } else {
+                // A long name must cost no column its place.
                 page.row(&name, &[], style_of);
-                name.clear();
+                page.row(&line, &loud, style_of);
             }
-            page.row(&self.line(&name, texts), &[], style_of);
         }
     }
 }

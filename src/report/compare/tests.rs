@@ -3,6 +3,7 @@
 use crate::guarantee::Guarantee;
 use crate::measurement::Measurement;
 use crate::perturbation::Perturbation;
+use crate::ratio::Ratio;
 use crate::report::compare::model::{Comparison, Mark};
 use crate::report::compare::terminal::{Options, render};
 use crate::report::compare::{csv, markdown};
@@ -10,6 +11,9 @@ use crate::report::tests::rows::{at, by, gap, ladder, observe, on, pair, row, un
 use crate::report::wrap;
 use crate::tensor::Dtype;
 use crate::verdict::Verdict;
+
+mod choices;
+mod doubts;
 
 const KINDS: [(&str, &str); 3] =
     [("cuda:0", "NVIDIA H200"), ("cuda:0", "NVIDIA L4"), ("cpu", "Intel(R) Xeon(R) Processor, 2 cores")];
@@ -345,7 +349,7 @@ fn others_code_has_a_tax_of_its_own() {
     let line = comparison.blocks[0].lines.iter().find(|line| line.name == "numpy sum [threads=1]").unwrap();
     assert_eq!(line.cells[&2].tax, None, "the only one of its engine");
     let tax = |name: &str| comparison.blocks[0].lines.iter().find(|l| l.name == name).unwrap().cells[&2].tax;
-    assert_eq!(tax("two_pass"), Some(0.0), "not measured against numpy");
+    assert_eq!(tax("two_pass"), Some(Ratio::ONE), "not measured against numpy");
 }
 
 #[test]
