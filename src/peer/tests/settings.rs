@@ -156,3 +156,24 @@ fn bounds_widen_where_precision_is_given_up_and_nowhere_else() {
     let workload = problem().workload;
     assert_eq!(PeerSetting::all(PeerName::Torch, &cpu)[1].precision(&cpu, &workload), Precision::F32);
 }
+
+/// What `advise` tells of a setting must be what is measured.
+#[test]
+fn every_setting_of_pytorch_is_known_to_the_report() {
+    let on_cuda = Place::Cuda { visible: "GPU-0".to_owned(), l2_bytes: 1 };
+    for place in [Place::Cpu { threads: 2 }, on_cuda] {
+        let all = PeerSetting::all(PeerName::Torch, &place);
+        let known =
+            |key: &str| crate::report::advise::effect::KNOWN.iter().find(move |known| known.key == key);
+        for key in all[0].values().keys() {
+            let known = known(key).unwrap_or_else(|| panic!("{key} is not known to the report"));
+            let values: Vec<&str> = all.iter().map(|setting| setting.values()[key].as_str()).collect();
+            assert!(values.contains(&known.on), "{key}={} is never measured", known.on);
+            assert!(
+                values.iter().any(|value| *value != known.on),
+                "{key} is never measured without {}",
+                known.on
+            );
+        }
+    }
+}
