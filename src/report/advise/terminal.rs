@@ -179,10 +179,10 @@ fn bits(effects: &[&Effect]) -> String {
     let other = effects.iter().filter(|effect| effect.is_same_bits == Some(false)).count();
     let which = match (other, effects.len()) {
         (0, _) => String::new(),
-        (1, 1) => ", but other bits with it".to_owned(),
-        (some, all) => format!(", but other bits with it in {some} of {all} cases"),
+        (1, 1) => ", other bits".to_owned(),
+        (some, all) => format!(", other bits in {some} of {all}"),
     };
-    format!("same 0/{} either way{which}", off.1.min(on.1))
+    format!("same 0/{}{which}", off.1.min(on.1))
 }
 
 /// Differing comparisons and all.
@@ -198,23 +198,11 @@ fn told((differing, all): (u64, u64)) -> String {
     if differing == 0 { format!("same 0/{all}") } else { format!("{differing} of {all} differ") }
 }
 
-/// What a setting costs.
+/// What a setting costs: of several cases the geometric mean, with that of the intervals' ends.
 fn price(effects: &[&Effect]) -> String {
     let ratios: Vec<Ratio> = effects.iter().filter_map(|effect| effect.ratio).collect();
-    let told: Vec<&Ratio> = ratios.iter().filter(|ratio| ratio.is_told()).collect();
-    match (ratios.as_slice(), told.len()) {
-        ([], _) => "–".to_owned(),
-        ([one], _) => cost(one),
-        (all, 0) => format!("no cost that can be told ({} cases)", all.len()),
-        (all, some) => {
-            let by_value = |a: &&&Ratio, b: &&&Ratio| a.value.total_cmp(&b.value);
-            let mean = Ratio::geometric_mean(all).map_or_else(String::new, |mean| {
-                format!("{} % on average of {} cases; ", signed(100.0 * (mean.value - 1.0)), all.len())
-            });
-            let most = told.iter().max_by(by_value).map(|ratio| cost(ratio)).unwrap_or_default();
-            format!("{mean}told in {some}, {most} at most")
-        }
-    }
+    let mean = Ratio::geometric_mean(&ratios).map_or_else(|| "–".to_owned(), |mean| cost(&mean));
+    if ratios.len() > 1 { format!("{mean}, {} cases", ratios.len()) } else { mean }
 }
 
 fn operation(page: &mut Page, advice: &Advice, choices: &[Choice], options: Options) {
@@ -366,6 +354,11 @@ fn indented(page: &mut Page, text: &str, indent: usize) {
 
 fn legend(advice: &Advice) -> Vec<String> {
     let mut entries = Vec::new();
+    if advice.toggles.iter().any(|toggle| !toggle.effects.is_empty()) {
+        entries.push("same 0/N: either way none of N comparisons with a first execution differed".to_owned());
+        entries.push("other bits: with the setting than without it, in so many cases".to_owned());
+        entries.push("cannot tell: the interval of the cost holds none".to_owned());
+    }
     let is_used = |choice: &Choice| matches!(choice.decision(), Decision::Use(_));
     if advice.choices.iter().any(is_used) {
         entries.push(

@@ -23,7 +23,7 @@ pub fn cost(ratio: &Ratio) -> String {
     let interval = format!("{} to {}", percent(ratio.low), percent(ratio.high));
     match ratio.is_told() {
         true => format!("{} % ({interval})", percent(ratio.value)),
-        false => format!("no cost that can be told ({interval} %)"),
+        false => format!("cannot tell ({interval} %)"),
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
         for (ratio, said) in [
             (Ratio::ONE, "the fastest"),
             (ratio(1.012, 1.004, 1.02), "+1.2 % (+0.4 to +2.0)"),
-            (ratio(1.012, 0.98, 1.041), "no cost that can be told (−2.0 to +4.1 %)"),
+            (ratio(1.012, 0.98, 1.041), "cannot tell (−2.0 to +4.1 %)"),
             (ratio(0.9, 0.85, 0.95), "−10.0 % (−15.0 to −5.0)"),
             (ratio(4.4, 4.3, 4.51), "+340 % (+330 to +351)"),
             (ratio(30.0, 29.0, 31.5), "×30.0 (29.0 to 31.5)"),

@@ -239,7 +239,13 @@ impl Layout {
 
     fn table(&self, table: &Table, page: &mut Page) {
         let unit = table.unit.as_ref().map_or_else(String::new, |unit| format!(", in {unit}"));
-        page.row(&format!("{}  {}{unit}", table.operation, table.title), &[], style_of);
+        let title = format!("{}  {}{unit}", table.operation, table.title);
+        if wrap::width(&title) <= page.width {
+            page.plain(title);
+        } else {
+            // A title is no row: nothing of it may be lost.
+            page.sentence(&title, Style::Plain);
+        }
         for (name, entries) in &table.lines {
             let unit = table.unit.as_deref();
             let texts = self.columns.iter().zip(entries).map(|(column, entry)| {
