@@ -20,6 +20,7 @@
 //! | [`simt`] | the simulated GPU: the shipped PTX on the CPU |
 //! | [`digest`], [`divergence`], [`statistics`], [`timing`] | the metrics |
 //! | [`checkpoint`], [`diff`] | named tensors of mapped files; what changed between two, and the likely cause |
+//! | [`train`] | a small training run on the suite's operations, and its checkpoints |
 //! | [`measurement`], [`results`], [`environment`] | rows and the folder they are kept in |
 //! | [`ratio`] | how many times as long, and how certain that is |
 //! | [`requirement`], [`policy`] | what must not change bits; what was decided to use |
@@ -56,6 +57,7 @@ pub mod statistics;
 pub mod suite;
 pub mod tensor;
 pub mod timing;
+pub mod train;
 pub mod verdict;
 pub mod worker;
 pub mod workload;
