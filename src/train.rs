@@ -8,6 +8,7 @@
 //! digits ── batch of the order, augmented ── network (math, elementwise) ── gradients ── optimizer ── state ── checkpoint
 //! ```
 
+pub mod checkpoint;
 pub mod digits;
 pub mod elementwise;
 pub mod math;

@@ -1,5 +1,6 @@
 //! The run as a whole: it learns, it repeats its bits, and it goes on from a checkpoint as if nothing had been.
 
+mod checkpoint;
 mod gradients;
 
 use crate::device::cpu::Cpu;
