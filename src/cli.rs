@@ -9,6 +9,7 @@ use crate::device::sim::DEFAULT_MOST_INSTRUCTIONS;
 use crate::diff::threshold::FailOn;
 use crate::peer::PeerName;
 use crate::report::compare::choice::{LinesAre, Sort};
+use crate::train::optimizer::Optimizer;
 use crate::workload::Profile;
 
 /// Do your kernels give the same bits again, how far do they drift, and what does sameness cost?
@@ -41,6 +42,8 @@ pub enum Verb {
     Check(CheckFlags),
     /// What changed between two checkpoints, and the likely cause
     Diff(DiffFlags),
+    /// Train a small network on the CPU, save it, go on from the file: which cause moves the loss, and by how much
+    Causes(CausesFlags),
     /// Every algorithm on ordinary and odd shapes against its twin and the reference
     #[command(hide = true)]
     Verify(VerifyFlags),
@@ -301,6 +304,30 @@ pub struct DiffFlags {
     /// What makes the exit code 1: bits, ulp=N, v_ermv=X, missing or never; several are separated by commas
     #[arg(long, value_name = "LIMIT", value_delimiter = ',', default_value = "bits")]
     pub fail_on: Vec<FailOn>,
+    /// No progress on stderr
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Flags of `causes`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Measured today: on the CPU and in one process; a control, numeric causes, what a checkpoint may lack, other preprocessing, and damaged files. Other devices and new processes are not yet. Exit code 1: a control's bits differ, or a damaged file is accepted."
+)]
+pub struct CausesFlags {
+    /// How many seeds; intervals need at least two
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub seeds: u32,
+    /// How gradients are followed
+    #[arg(long, value_enum, default_value_t = Optimizer::Momentum)]
+    pub optimizer: Optimizer,
+    /// Which algorithm computes an operation before and after loading, for instance matmul=split_k_ordered; may be
+    /// given for each
+    #[arg(long, value_name = "OPERATION=NAME")]
+    pub algorithm: Vec<String>,
+    /// What to print on stdout; json has the loss curves too
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,

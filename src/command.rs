@@ -1,6 +1,7 @@
 //! The verbs: one verb, one file. Results go to stdout, everything else to stderr.
 
 mod advise;
+mod causes;
 mod check;
 mod compare;
 mod diff;
@@ -51,6 +52,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Verb::Advise(flags) => advise::advise(&flags),
         Verb::Check(flags) => check::check(&flags),
         Verb::Diff(flags) => diff::diff(&flags),
+        Verb::Causes(flags) => causes::causes(&flags),
         Verb::Verify(flags) => verify::verify(&flags),
         Verb::Splice(flags) => splice::splice(&flags),
         Verb::Golden(flags) => golden::golden(&flags),

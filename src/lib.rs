@@ -21,6 +21,7 @@
 //! | [`digest`], [`divergence`], [`statistics`], [`timing`] | the metrics |
 //! | [`checkpoint`], [`diff`] | named tensors of mapped files; what changed between two, and the likely cause |
 //! | [`train`] | a small training run on the suite's operations, and its checkpoints |
+//! | [`causes`] | what each reason for a changed loss after reloading does to such a run |
 //! | [`measurement`], [`results`], [`environment`] | rows and the folder they are kept in |
 //! | [`ratio`] | how many times as long, and how certain that is |
 //! | [`requirement`], [`policy`] | what must not change bits; what was decided to use |
@@ -29,6 +30,7 @@
 //! | [`cli`], [`command`] | the command line: one verb, one file |
 
 pub mod batch;
+pub mod causes;
 pub mod checkpoint;
 pub mod cli;
 pub mod command;

@@ -5,6 +5,7 @@
 //! result is written into this code: words and numbers come from the rows and the table of operations.
 
 pub mod advise;
+pub mod causes;
 pub mod check;
 pub mod compare;
 pub mod diff;

@@ -8,6 +8,7 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
+mod causes;
 mod compare;
 mod decide;
 mod diff;
