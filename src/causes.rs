@@ -4,6 +4,7 @@
 //! `table` registers the causes; `measure` tries them all with one seed; `summary` sums seeds up, with intervals.
 
 pub mod measure;
+pub mod resume;
 pub mod summary;
 pub mod table;
 

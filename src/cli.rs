@@ -44,6 +44,9 @@ pub enum Verb {
     Diff(DiffFlags),
     /// Train a small network on the CPU, save it, go on from the file: which cause moves the loss, and by how much
     Causes(CausesFlags),
+    /// Go on from a checkpoint of a training run and write how it looked
+    #[command(hide = true)]
+    Resume(ResumeFlags),
     /// Every algorithm on ordinary and odd shapes against its twin and the reference
     #[command(hide = true)]
     Verify(VerifyFlags),
@@ -312,7 +315,7 @@ pub struct DiffFlags {
 /// Flags of `causes`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Measured today: on the CPU and in one process; a control, numeric causes, what a checkpoint may lack, other preprocessing, and damaged files. Other devices and new processes are not yet. Exit code 1: a control's bits differ, or a damaged file is accepted."
+    after_help = "Measured today, on the CPU: two controls, numeric causes, what a checkpoint may lack, other preprocessing, and damaged files. Other devices are not yet. Exit code 1: a control's bits differ, or a damaged file is accepted."
 )]
 pub struct CausesFlags {
     /// How many seeds; intervals need at least two
@@ -331,6 +334,17 @@ pub struct CausesFlags {
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// Flags of `resume`.
+#[derive(Debug, Clone, Args)]
+pub struct ResumeFlags {
+    /// What `causes` saved
+    pub checkpoint: PathBuf,
+    /// How many steps to go on
+    pub steps: u64,
+    /// The file to write
+    pub answer: PathBuf,
 }
 
 /// Flags of `verify`.

@@ -53,6 +53,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Verb::Check(flags) => check::check(&flags),
         Verb::Diff(flags) => diff::diff(&flags),
         Verb::Causes(flags) => causes::causes(&flags),
+        Verb::Resume(flags) => causes::resume(&flags),
         Verb::Verify(flags) => verify::verify(&flags),
         Verb::Splice(flags) => splice::splice(&flags),
         Verb::Golden(flags) => golden::golden(&flags),

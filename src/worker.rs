@@ -2,7 +2,7 @@
 //! process keeps from its start to its end (addresses, threads, a GPU's context) is new in each of them.
 
 mod message;
-mod process;
+pub(crate) mod process;
 mod serve;
 mod tensors;
 #[cfg(test)]

@@ -58,13 +58,19 @@ pub struct Outcome {
 }
 
 /// What one run looks like, at load and after each step.
-struct Watched {
-    evaluated: Vec<Evaluated>,
-    digests: Vec<u128>,
+pub struct Watched {
+    /// Loss and outputs on the held-out images.
+    pub evaluated: Vec<Evaluated>,
+    /// Digests of parameters and statistics.
+    pub digests: Vec<u128>,
 }
 
 impl Watched {
-    fn of(trainer: &mut Trainer, steps: u64) -> Result<Self> {
+    /// Goes `steps` on with `trainer`.
+    ///
+    /// # Errors
+    /// If a step fails.
+    pub fn of(trainer: &mut Trainer, steps: u64) -> Result<Self> {
         let mut watched =
             Self { evaluated: vec![trainer.evaluate()?], digests: vec![trainer.state.digest()] };
         for _ in 0..steps {
@@ -76,37 +82,52 @@ impl Watched {
     }
 }
 
-/// Trains with `seed`, saves in `folder`, and goes on under each cause; `done` is called after each.
-///
-/// # Errors
-/// If the device fails, or `folder` cannot be written.
-pub fn measure(
-    device: &dyn Device,
-    digits: &Digits,
-    settings: Settings,
-    (seed, length): (u64, Length),
-    folder: &Path,
-    done: &dyn Fn(),
-) -> Result<Vec<Outcome>> {
-    let mut uninterrupted = Trainer::new(device, digits, settings, seed);
-    uninterrupted.steps(length.before)?;
-    let path = folder.join(format!("seed-{seed}.safetensors"));
-    checkpoint::save(&path, &uninterrupted.state, &settings, &device.name())?;
-    let usual = Watched::of(&mut uninterrupted, length.after)?;
-    let tried = CAUSES.iter().map(|cause| {
-        let outcome = match cause.change {
-            Change::Run(change) => {
-                let (state, _) = checkpoint::load(&path, digits.training.len())?;
-                let mut run = Trainer { device, digits, settings, state };
-                change(&mut run)?;
-                Ok(outcome(cause, seed, &usual, &Watched::of(&mut run, length.after)?))
-            }
-            Change::File(change) => damaged(cause, seed, &usual, &path, digits, change),
-        };
-        done();
-        outcome
-    });
-    tried.collect()
+/// What all seeds share.
+pub struct Bench<'a> {
+    /// Where is trained.
+    pub device: &'a dyn Device,
+    /// What is learnt.
+    pub digits: &'a Digits,
+    /// What is set.
+    pub settings: Settings,
+    /// How long.
+    pub length: Length,
+    /// Where checkpoints lie.
+    pub folder: &'a Path,
+    /// Goes on from a checkpoint for so many steps in a new process.
+    pub in_new_process: &'a dyn Fn(&Path, u64) -> Result<Watched>,
+}
+
+impl Bench<'_> {
+    /// Trains with `seed`, saves, and goes on under each cause; `done` is called after each.
+    ///
+    /// # Errors
+    /// If the device fails, the folder cannot be written, or the new process does not answer.
+    pub fn measure(&self, seed: u64, done: &dyn Fn()) -> Result<Vec<Outcome>> {
+        let Self { device, digits, settings, length, .. } = *self;
+        let mut uninterrupted = Trainer::new(device, digits, settings, seed);
+        uninterrupted.steps(length.before)?;
+        let path = self.folder.join(format!("seed-{seed}.safetensors"));
+        checkpoint::save(&path, &uninterrupted.state, &settings, &device.name())?;
+        let usual = Watched::of(&mut uninterrupted, length.after)?;
+        let tried = CAUSES.iter().map(|cause| {
+            let outcome = match cause.change {
+                Change::Run(change) => {
+                    let (state, _) = checkpoint::load(&path, digits.training.len())?;
+                    let mut run = Trainer { device, digits, settings, state };
+                    change(&mut run)?;
+                    Ok(outcome(cause, seed, &usual, &Watched::of(&mut run, length.after)?))
+                }
+                Change::NewProcess => {
+                    Ok(outcome(cause, seed, &usual, &(self.in_new_process)(&path, length.after)?))
+                }
+                Change::File(change) => damaged(cause, seed, &usual, &path, digits, change),
+            };
+            done();
+            outcome
+        });
+        tried.collect()
+    }
 }
 
 fn outcome(cause: &Cause, seed: u64, usual: &Watched, run: &Watched) -> Outcome {

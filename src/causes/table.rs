@@ -56,13 +56,16 @@ pub struct Cause {
 pub enum Change {
     /// To a run that goes on from a whole checkpoint.
     Run(fn(&mut Trainer) -> Result<()>),
+    /// Nothing, but going on happens in a new process, which has the file alone.
+    NewProcess,
     /// To the file before it is read.
     File(fn(&mut Vec<u8>)),
 }
 
 /// All causes that are measured.
-pub static CAUSES: [Cause; 20] = [
+pub static CAUSES: [Cause; 21] = [
     run("nothing forgotten", Kind::Control, |_| Ok(())),
+    Cause { name: "nothing forgotten, new process", kind: Kind::Control, change: Change::NewProcess },
     run("atomic kernels", Kind::Numeric, |run| {
         with(run, &["reduce=atomic_element", "matmul=split_k_atomic", "batch_norm=atomic"])
     }),

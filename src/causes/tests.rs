@@ -1,6 +1,7 @@
 //! All causes on a short run: what must keep its bits does, what must move the loss does, and what is damaged is refused.
 
-use crate::causes::measure::{Length, Outcome, measure};
+use crate::causes::measure::{Bench, Length, Outcome};
+use crate::causes::resume;
 use crate::causes::summary::{Ratio, Summary};
 use crate::causes::table::{CAUSES, Kind};
 use crate::device::cpu::Cpu;
@@ -13,10 +14,21 @@ const SHORT: Length = Length { before: 60, after: 3 };
 
 fn measured(optimizer: Optimizer, seeds: u64) -> Measured {
     let (cpu, digits, folder) = (Cpu::with_threads(2).unwrap(), Digits::load(), tempfile::tempdir().unwrap());
-    let outcomes = (1..=seeds).flat_map(|seed| {
-        measure(&cpu, &digits, Settings::new(optimizer), (seed, SHORT), folder.path(), &|| ()).unwrap()
-    });
-    let outcomes = outcomes.collect();
+    // The new process's part, in this one: the test of the command line starts a real one.
+    let in_new_process = |path: &std::path::Path, steps| {
+        let answer = folder.path().join("answer.json");
+        resume::answer(&Cpu::with_threads(3).unwrap(), path, steps, &answer)?;
+        resume::read(&answer)
+    };
+    let bench = Bench {
+        device: &cpu,
+        digits: &digits,
+        settings: Settings::new(optimizer),
+        length: SHORT,
+        folder: folder.path(),
+        in_new_process: &in_new_process,
+    };
+    let outcomes = (1..=seeds).flat_map(|seed| bench.measure(seed, &|| ()).unwrap()).collect();
     Measured {
         device: "a CPU".to_owned(),
         optimizer: optimizer.name().to_owned(),

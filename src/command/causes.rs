@@ -4,9 +4,10 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::causes::measure::{Length, measure};
+use crate::causes::measure::{Bench, Length};
+use crate::causes::resume;
 use crate::causes::table::CAUSES;
-use crate::cli::{CausesFlags, Format};
+use crate::cli::{CausesFlags, Format, ResumeFlags};
 use crate::command::{End, print, say, width};
 use crate::device::Device;
 use crate::device::cpu::Cpu;
@@ -28,11 +29,21 @@ pub fn causes(flags: &CausesFlags) -> Result<End> {
         std::env::temp_dir(),
         "cannot make a folder for checkpoints; set TMPDIR to a folder that can be written",
     ))?;
+    let program = std::env::current_exe()
+        .map_err(|error| Error::device(format!("cannot find this program to start it again: {error}")))?;
+    let bench = Bench {
+        device: &cpu,
+        digits: &digits,
+        settings,
+        length,
+        folder: folder.path(),
+        in_new_process: &|path, steps| resume::in_new_process(&program, path, steps),
+    };
     let bar = bar(flags);
     let mut outcomes = Vec::new();
     for seed in 1..=u64::from(flags.seeds) {
         bar.set_message(format!("seed {seed}"));
-        outcomes.extend(measure(&cpu, &digits, settings, (seed, length), folder.path(), &|| bar.inc(1))?);
+        outcomes.extend(bench.measure(seed, &|| bar.inc(1))?);
     }
     bar.finish_and_clear();
     let measured = Measured {
@@ -53,6 +64,15 @@ pub fn causes(flags: &CausesFlags) -> Result<End> {
         broken.iter().for_each(|broken| say(&format!("samebits: BROKEN: {broken}\n")));
     }
     Ok(if broken.is_empty() { End::Done } else { End::NotMet })
+}
+
+/// `samebits resume`: the other side of a row that starts a process; people have no use for it.
+///
+/// # Errors
+/// Those of [`resume::answer`].
+pub fn resume(flags: &ResumeFlags) -> Result<End> {
+    resume::answer(&Cpu::new()?, &flags.checkpoint, flags.steps, &flags.answer)?;
+    Ok(End::Done)
 }
 
 fn bar(flags: &CausesFlags) -> ProgressBar {

@@ -24,6 +24,7 @@ fn every_cause_is_a_row_with_one_seed() {
     let rows: Vec<&str> = ended.stdout.lines().collect();
     assert_eq!(rows.len(), 1 + samebits::causes::table::CAUSES.len(), "{ended:?}");
     assert!(rows[1].starts_with("nothing forgotten,control,1,,,"), "{}", rows[1]);
+    assert!(rows[2].starts_with("\"nothing forgotten, new process\",control,1,,,"), "{}", rows[2]);
     // Both messages have a comma, so they are quoted.
     assert_eq!(rows.iter().filter(|row| row.contains(",integrity,1,\"")).count(), 2, "{ended:?}");
     assert_eq!(ended.stderr, "");
