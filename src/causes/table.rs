@@ -63,9 +63,10 @@ pub enum Change {
 }
 
 /// All causes that are measured.
-pub static CAUSES: [Cause; 21] = [
+pub static CAUSES: [Cause; 24] = [
     run("nothing forgotten", Kind::Control, |_| Ok(())),
     Cause { name: "nothing forgotten, new process", kind: Kind::Control, change: Change::NewProcess },
+    run("gradients computed, not used", Kind::Control, |run| run.clone().step().map(drop)),
     run("atomic kernels", Kind::Numeric, |run| {
         with(run, &["reduce=atomic_element", "matmul=split_k_atomic", "batch_norm=atomic"])
     }),
@@ -93,6 +94,7 @@ pub static CAUSES: [Cause; 21] = [
         run.state.statistics.var.iter_mut().for_each(|var| *var *= share);
         Ok(())
     }),
+    run("statistics moved by evaluating", Kind::State, |run| run.track()),
     run("epsilon 1e-3, not 1e-5", Kind::State, |run| {
         run.settings.epsilon = 1e-3;
         Ok(())
@@ -135,6 +137,10 @@ pub static CAUSES: [Cause; 21] = [
     }),
     run("pixels scaled to 0…1", Kind::Data, |run| {
         run.state.normalisation = Normalisation { mean: 0.0, deviation: 16.0 };
+        Ok(())
+    }),
+    run("pixels read by columns", Kind::Data, |run| {
+        run.settings.reads_columns = true;
         Ok(())
     }),
     file("file truncated", |bytes| bytes.truncate(bytes.len() - 1000)),

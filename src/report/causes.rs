@@ -25,11 +25,12 @@ pub struct Measured {
 
 const HEADER: [&str; 8] =
     ["cause", "first bit", "loss at load", "at load ×", "later ×", "outputs", "back in", "kind"];
-const LEGEND: &str = "first bit: where bits first differ from the uninterrupted run's, the earliest of all seeds · loss at load: on the \
-                      held-out images, before saving → after loading, medians · at load ×, later ×: loss over that before \
-                      saving, and over the uninterrupted run's in the steps after loading; 95 % intervals over seeds · \
-                      outputs: predictions that changed by loading, or the largest distance in units in the last place · \
-                      back in: steps until the loss is within 1 % of the uninterrupted run's again, or never while it is watched";
+/// What the columns are.
+const LEGEND: &str = "first bit: where bits first differ from the uninterrupted run's, the earliest of all seeds · loss at \
+    load: on the held-out images, before saving → after loading, medians · at load ×, later ×: loss over that before \
+    saving, and over the uninterrupted run's in the steps after loading; 95 % intervals over seeds · outputs: predictions \
+    that changed by loading, or the largest distance in units in the last place · back in: steps until the loss is within \
+    1 % of the uninterrupted run's again, or never while it is watched";
 
 /// For people; no line is wider than `width`, if that leaves two columns.
 pub fn terminal(measured: &Measured, width: usize) -> String {
@@ -141,8 +142,8 @@ fn seeds(summaries: &[Summary]) -> usize {
 fn about(measured: &Measured) -> String {
     let Measured { device, optimizer, algorithms, length: Length { before, after }, .. } = measured;
     format!(
-        "handwritten digits · linear, batch-norm, ReLU, dropout, linear · {optimizer} · {algorithms} · {device} · saved after \
-         {before} steps, watched for {after} more"
+        "handwritten digits · linear, batch-norm, ReLU, dropout, linear · {optimizer} · {algorithms} · {device} · saved \
+         after {before} steps, watched for {after} more"
     )
 }
 
@@ -222,11 +223,15 @@ fn sentences(summaries: &[Summary]) -> Vec<String> {
     };
     let (moving, total, seeds) = (named(Some(true)), causes().count(), seeds(summaries));
     if seeds < 2 {
-        said.push("One seed has no interval: what moves the loss is told apart from noise by more of them (--seeds 5).".to_owned());
+        said.push(
+            "One seed has no interval: more of them tell what moves the loss from noise (--seeds 5)."
+                .to_owned(),
+        );
     } else {
         let which = if moving.is_empty() { String::new() } else { format!(": {}", moving.join(", ")) };
         said.push(format!(
-            "{} of {total} causes move the loss by more than 1 %, at load or later, in 95 % intervals over {seeds} seeds{which}.",
+            "{} of {total} causes move the loss by more than 1 %, at load or later, in 95 % intervals over {seeds} \
+             seeds{which}.",
             moving.len()
         ));
         let others = named(Some(false));

@@ -1,6 +1,6 @@
-//! Checkpoints of a run: a `.safetensors` file with every part of the state, and in its metadata what made it and a
-//! checksum per tensor. A file is written beside its place, synced and renamed, so that whoever reads finds the old one or the
-//! new one. Nothing is loaded by half: a state is handed out when all of it was checked.
+//! Checkpoints of a run: a `.safetensors` file with every part of the state, and in its metadata what made it and
+//! a checksum per tensor. A file is written beside its place, synced and renamed, so that whoever reads finds the
+//! old one or the new one. Nothing is loaded by half: a state is handed out when all of it was checked.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;

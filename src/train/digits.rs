@@ -25,6 +25,14 @@ pub struct Image {
     pub digit: u8,
 }
 
+impl Image {
+    /// Its columns as rows.
+    pub fn transposed(&self) -> Self {
+        let pixels = std::array::from_fn(|place| self.pixels[place % SIDE * SIDE + place / SIDE]);
+        Self { pixels, digit: self.digit }
+    }
+}
+
 /// The images in their order, in two parts.
 #[derive(Debug)]
 pub struct Digits {
@@ -141,5 +149,7 @@ mod tests {
         assert_eq!((&down[..9], &up[..2]), (&[0, 0, 0, 0, 0, 0, 0, 0, 0][..], &[8, 9][..]));
         assert_eq!((down[9], up[63], right[0], right[1], left[0], left[7]), (1, 0, 0, 0, 1, 0));
         assert_eq!(still, image.pixels);
+        let turned = image.transposed();
+        assert_eq!((turned.pixels[1], turned.pixels[8], &turned.transposed()), (8, 1, &image));
     }
 }

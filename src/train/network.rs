@@ -170,6 +170,21 @@ impl Network<'_> {
         self.evaluated(parameters, products(&relu(&normalised.y), dropout), images.digits)
     }
 
+    /// The running statistics after a forward pass in training mode, which is all that it changes.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn track(
+        &self,
+        parameters: &Parameters,
+        statistics: &Statistics,
+        images: Batch,
+    ) -> Result<Statistics> {
+        let hidden = self.hidden(parameters, images)?;
+        let normalised = self.math.normalise(&hidden, self.channels(parameters, statistics))?;
+        Ok(Statistics { mean: normalised.running_mean, var: normalised.running_var })
+    }
+
     fn hidden(&self, parameters: &Parameters, images: Batch) -> Result<Vec<f32>> {
         self.math.by_transposed(images.pixels, &parameters.0[0], [images.digits.len(), HIDDEN, PIXELS])
     }

@@ -28,6 +28,8 @@ pub struct Settings {
     pub momentum: f32,
     /// How each operation is computed.
     pub algorithms: Algorithms,
+    /// Whether images are read column by column, in training and in evaluation.
+    pub reads_columns: bool,
     /// Whether evaluation leaves batch-norm and dropout in training mode.
     pub evaluates_in_training_mode: bool,
 }
@@ -42,6 +44,7 @@ impl Settings {
             epsilon: 1e-5,
             momentum: 0.1,
             algorithms: Algorithms::default(),
+            reads_columns: false,
             evaluates_in_training_mode: false,
         }
     }
@@ -83,7 +86,7 @@ impl<'a> Trainer<'a> {
             .map(|place| &self.digits.training[*place as usize])
             .collect();
         let images = augmented(&images, &mut next.augmentation);
-        let pixels = next.normalisation.apply(&images);
+        let pixels = self.pixels(next.normalisation, &images);
         let digits: Vec<u8> = images.iter().map(|image| image.digit).collect();
         let dropout = dropout_factors(&next.dropout.words(images.len() * HIDDEN), self.settings.dropout);
         let batch = Batch { pixels: &pixels, digits: &digits };
@@ -111,7 +114,7 @@ impl<'a> Trainer<'a> {
     /// If the device fails, or the loss is no finite number.
     pub fn evaluate(&self) -> Result<Evaluated> {
         let images = &self.digits.held_out;
-        let pixels = self.state.normalisation.apply(images);
+        let pixels = self.pixels(self.state.normalisation, images);
         let digits: Vec<u8> = images.iter().map(|image| image.digit).collect();
         let batch = Batch { pixels: &pixels, digits: &digits };
         let State { parameters, statistics, step, .. } = &self.state;
@@ -123,6 +126,27 @@ impl<'a> Trainer<'a> {
         let words = Generator::new(seed, Purpose::Dropout).words(images.len() * HIDDEN);
         let dropout = dropout_factors(&words, self.settings.dropout);
         self.network().evaluate_in_training_mode(parameters, statistics, batch, &dropout)
+    }
+
+    /// A forward pass over the held-out images in training mode: running statistics move, nothing else.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn track(&mut self) -> Result<()> {
+        let images = &self.digits.held_out;
+        let pixels = self.pixels(self.state.normalisation, images);
+        let digits: Vec<u8> = images.iter().map(|image| image.digit).collect();
+        let batch = Batch { pixels: &pixels, digits: &digits };
+        let State { parameters, statistics, .. } = &self.state;
+        self.state.statistics = self.network().track(parameters, statistics, batch)?;
+        Ok(())
+    }
+
+    fn pixels(&self, normalisation: Normalisation, images: &[Image]) -> Vec<f32> {
+        let read =
+            |image: &Image| if self.settings.reads_columns { image.transposed() } else { image.clone() };
+        let images: Vec<Image> = images.iter().map(read).collect();
+        normalisation.apply(&images)
     }
 
     /// The share of held-out images whose digit is found.
