@@ -35,6 +35,13 @@ impl Error {
         Self::Input(message.into())
     }
 
+    /// What is wrong with `text`, a TOML file that `origin` names: the line, in one line.
+    pub fn toml(origin: &str, text: &str, error: &toml::de::Error) -> Self {
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        let problem = error.message().lines().collect::<Vec<_>>().join(" ");
+        Self::input(format!("{origin}, line {line}: {problem}"))
+    }
+
     /// An error of a device.
     pub fn device(message: impl Into<String>) -> Self {
         Self::Device(message.into())

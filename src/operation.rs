@@ -47,7 +47,9 @@ pub trait Operation: Sync {
     fn ways(&self) -> &'static str;
 
     /// Its table of algorithms; empty where peers alone compute it.
-    fn algorithms(&self) -> &'static [Algorithm];
+    fn algorithms(&self) -> &'static [Algorithm] {
+        &[]
+    }
 
     /// Parses a shape in this operation's terms.
     ///

@@ -91,11 +91,7 @@ pub fn read(path: &Path) -> Result<Policy> {
 }
 
 fn parse(text: &str, origin: &str) -> Result<Policy> {
-    let bad = |error: toml::de::Error| {
-        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-        let problem = error.message().lines().collect::<Vec<_>>().join(" ");
-        Error::input(format!("{origin}, line {line}: {problem}; `samebits advise … --write` makes a policy"))
-    };
+    let bad = |error: toml::de::Error| Error::toml(origin, text, &error);
     let table: toml::Table = toml::from_str(text).map_err(bad)?;
     let again = "write it again with `samebits advise … --write`";
     match table.get("schema").map(toml::Value::as_integer) {

@@ -178,11 +178,7 @@ pub fn read(path: &Path) -> Result<Vec<Workload>> {
 /// # Errors
 /// Names the entry and what is wrong with it.
 pub fn parse(text: &str, origin: &str) -> Result<Vec<Workload>> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-        let problem = error.message().lines().collect::<Vec<_>>().join(" ");
-        Error::input(format!("{origin}, line {line}: {problem}"))
-    })?;
+    let file: File = toml::from_str(text).map_err(|error| Error::toml(origin, text, &error))?;
     if file.workload.is_empty() {
         return Err(Error::input(format!(
             "{origin}: no [[workload]] in it; each has name, operation, shape, dtype, input and about"

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::measurement::Measurement;
 use crate::policy::{On, Policy, Use};
 use crate::report::advise::model::{Advice, Candidate, Choice, Demand, Price};
-use crate::report::advise::words::{cost, flag};
+use crate::report::advise::words::{against as words_of, cost, flag};
 use crate::report::compare::devices::Device;
 use crate::report::evidence::{Contradiction, Missing, Standing};
 use crate::report::page::{Page, Style};
@@ -76,8 +76,8 @@ impl Checked {
             devices: advice.devices.iter().map(|device| device.label.clone()).collect(),
             demand: advice.demand.clone(),
         };
-        let is_executed = |row: &&Measurement| row.is_own() && row.is_observed();
-        if !counted.iter().any(|row| is_executed(&row)) {
+        let is_executed = counted.iter().any(|row| row.is_own() && row.is_observed());
+        if !is_executed {
             let what = match (counted.is_empty(), others.is_empty()) {
                 (true, true) => "there are no rows",
                 (true, false) => {
@@ -87,13 +87,11 @@ impl Checked {
                 (false, _) => "no row that counts compares bits of an algorithm of this program",
             };
             checked.add(Severity::NoRows, what.to_owned());
-            if matches!(scope, Scope::Claims) {
-                checked.broken(others);
-                return checked.sorted();
-            }
         }
         checked.broken(others);
         match scope {
+            // Of no rows that is said already.
+            Scope::Claims if !is_executed => {}
             Scope::Claims => checked.claims(&advice),
             Scope::Policy(policy) => checked.policy(&advice, policy),
         }
@@ -220,12 +218,12 @@ impl Checked {
                 let place = named(choice, candidate, finding.column, &advice.devices);
                 self.standing(&finding.standing, finding.requirement, &place);
             }
-            for (column, price) in candidate.prices.iter().filter(|(_, price)| **price == Price::Over) {
-                let place = named(choice, candidate, Some(*column), &advice.devices);
-                let known = candidate.costs.get(column).copied().flatten();
-                let known = known.map_or_else(|| format!("{price:?}"), |known| cost(&known.ratio));
-                let most = self.demand.max_tax.map_or_else(String::new, flag);
-                self.add(Severity::TooSlow, format!("{place}: {known}, over {most}"));
+            for (column, known) in &candidate.costs {
+                if let (Some(known), Some(Price::Over)) = (known, candidate.prices.get(column)) {
+                    let place = named(choice, candidate, Some(*column), &advice.devices);
+                    let most = self.demand.max_tax.map_or_else(String::new, flag);
+                    self.add(Severity::TooSlow, format!("{place}: {}, over {most}", cost(&known.ratio)));
+                }
             }
         }
         for on in &policy.undecided {
@@ -271,7 +269,7 @@ fn contradiction(against: &Contradiction) -> String {
     let row = match against {
         Contradiction::Differs(row) | Contradiction::Failed(row) | Contradiction::OtherBits(_, row) => row,
     };
-    format!("{} (row {} of run {})", crate::report::advise::words::against(against), row.row_id, row.run_id)
+    format!("{} (row {} of run {})", words_of(against), row.row_id, row.run_id)
 }
 
 /// Offences that are shown unless all are asked for.

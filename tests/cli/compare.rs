@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use samebits::guarantee::Guarantee;
-use samebits::measurement::{COLUMNS, Measurement, Writer};
+use samebits::measurement::{COLUMNS, Measurement};
 use samebits::verdict::Verdict;
 
 use crate::place::{Place, SMALL};
@@ -16,16 +16,6 @@ fn with_rows() -> Place {
     std::fs::create_dir(place.path("runs")).unwrap();
     place.done(&format!("run {SMALL} {FILTER} --out runs/a"));
     place
-}
-
-/// Writes `rows` as a results folder.
-fn write(place: &Place, folder: &str, rows: &[Measurement]) {
-    std::fs::create_dir_all(place.path(folder)).unwrap();
-    let mut text = Vec::new();
-    let mut writer = Writer::new(&mut text);
-    rows.iter().for_each(|row| writer.write(row).unwrap());
-    drop(writer);
-    place.write(&format!("{folder}/measurements.csv"), text);
 }
 
 /// The rows of `runs/a` as another machine would have measured them, changed by `change`.
@@ -75,13 +65,13 @@ fn the_committed_rows_can_be_compared() {
 #[test]
 fn two_devices_that_agree_and_two_that_do_not() {
     let place = with_rows();
-    write(&place, "runs/b", &elsewhere(&place, |_| {}));
+    place.write_rows("runs/b", &elsewhere(&place, |_| {}));
     let agree = place.done("compare runs/a runs/b");
     assert!(agree.stdout.contains("2 devices"), "{}", agree.stdout);
     assert!(agree.stdout.contains("Across devices every claim held"), "{}", agree.stdout);
     assert_eq!(agree.stderr, "");
 
-    write(&place, "runs/c", &elsewhere(&place, broken_everywhere));
+    place.write_rows("runs/c", &elsewhere(&place, broken_everywhere));
     let broken = place.run("compare runs/a runs/c");
     assert_eq!((broken.code, broken.stderr.as_str()), (1, ""), "{broken:?}");
     let first = broken.stdout.lines().next().unwrap();
@@ -97,7 +87,7 @@ fn two_devices_that_agree_and_two_that_do_not() {
 #[test]
 fn a_folder_of_folders_and_what_lies_beside_them() {
     let place = with_rows();
-    write(&place, "runs/b", &elsewhere(&place, |_| {}));
+    place.write_rows("runs/b", &elsewhere(&place, |_| {}));
     place.write("runs/README.md", "# Results\n");
     let text = place.done("compare runs").stdout;
     assert_eq!(place.done("compare runs/a runs/b").stdout, text);
@@ -151,7 +141,7 @@ fn every_format_goes_into_a_file_too() {
 #[test]
 fn a_file_says_beside_it_what_must_not_be_missed() {
     let place = with_rows();
-    write(&place, "runs/c", &elsewhere(&place, broken_everywhere));
+    place.write_rows("runs/c", &elsewhere(&place, broken_everywhere));
     let ended = place.run("compare runs -o out.txt");
     assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
     assert!(
@@ -168,7 +158,7 @@ fn a_failed_row_is_exit_code_1() {
             (row.verdict, row.note) = (Verdict::Failed, "wrong".to_owned());
         }
     });
-    write(&place, "runs/b", &failed);
+    place.write_rows("runs/b", &failed);
     let ended = place.run("compare runs");
     assert_eq!(ended.code, 1);
     assert!(ended.stdout.starts_with("FAILED: reduce/two_pass on Another CPU"), "{ended:?}");
@@ -261,7 +251,7 @@ fn what_lies_beside_rows_is_read_and_what_does_not_belong_to_them_is_told() {
         "{driver}"
     );
     assert_eq!(parsed["warnings"].as_array().unwrap().len(), 0, "{driver}");
-    write(&place, "runs/b", &elsewhere(&place, |_| {}));
+    place.write_rows("runs/b", &elsewhere(&place, |_| {}));
     let text = place.done("compare runs").stdout;
     assert!(
         text.contains("no environment.json tells the driver and the program's version of Another CPU"),
@@ -278,7 +268,7 @@ fn what_lies_beside_rows_is_read_and_what_does_not_belong_to_them_is_told() {
 #[test]
 fn flags_choose_what_is_shown() {
     let place = with_rows();
-    write(&place, "runs/b", &elsewhere(&place, |_| {}));
+    place.write_rows("runs/b", &elsewhere(&place, |_| {}));
     let lines = |flags: &str| {
         let ended = place.done(&format!("compare runs --format csv {flags}"));
         ended.stdout.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()

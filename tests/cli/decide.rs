@@ -1,7 +1,5 @@
 //! `advise` and `check`: from rows to a decision, a policy and an exit code.
 
-use samebits::measurement::{Measurement, Writer};
-
 use crate::place::Place;
 
 /// Small workloads, of which 29 comparisons are made, in processes too.
@@ -12,15 +10,6 @@ fn with_rows() -> Place {
     std::fs::create_dir(place.path("runs")).unwrap();
     place.done(RUN);
     place
-}
-
-fn write(place: &Place, folder: &str, rows: &[Measurement]) {
-    std::fs::create_dir_all(place.path(folder)).unwrap();
-    let mut text = Vec::new();
-    let mut writer = Writer::new(&mut text);
-    rows.iter().for_each(|row| writer.write(row).unwrap());
-    drop(writer);
-    place.write(&format!("{folder}/measurements.csv"), text);
 }
 
 #[test]
@@ -50,7 +39,7 @@ fn a_policy_from_rows_holds_for_them_and_not_for_worse_ones() {
     let row = rows.iter_mut().find(|row| policy.contains(&row.row_id) && row.median_ns.is_none()).unwrap();
     (row.verdict, row.differing) = (samebits::verdict::Verdict::Differs, Some(1));
     let id = row.row_id.clone();
-    write(&place, "worse", &rows);
+    place.write_rows("worse", &rows);
     let worse = place.run("check worse --policy policy.toml --allow-cpu");
     assert_eq!(worse.code, 1);
     assert!(worse.stdout.starts_with("NOT MET: ") && worse.stdout.contains(&id), "{worse:?}");

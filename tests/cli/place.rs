@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use samebits::measurement::{self, Measurement};
+use samebits::measurement::{self, Measurement, Writer};
 use tempfile::TempDir;
 
 /// The program.
@@ -65,6 +65,16 @@ impl Place {
     /// The rows of a results folder, which must be whole.
     pub fn rows(&self, results: &str) -> Vec<Measurement> {
         measurement::read_whole(&self.path(results).join("measurements.csv")).unwrap()
+    }
+
+    /// Writes `rows` as a results folder.
+    pub fn write_rows(&self, results: &str, rows: &[Measurement]) {
+        std::fs::create_dir_all(self.path(results)).unwrap();
+        let mut text = Vec::new();
+        let mut writer = Writer::new(&mut text);
+        rows.iter().for_each(|row| writer.write(row).unwrap());
+        drop(writer);
+        self.write(&format!("{results}/measurements.csv"), text);
     }
 
     /// Runs a command line, split at spaces.

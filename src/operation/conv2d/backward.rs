@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::input::InputSpec;
 use crate::operation::conv2d::shape;
 use crate::operation::conv2d::{answer, bound_of, extents, filters, images, reference, values};
-use crate::operation::{Algorithm, Form, Operation, OutputSpec, PeerWay, Reference, Target, Work};
+use crate::operation::{Form, Operation, OutputSpec, PeerWay, Reference, Target, Work};
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Shape, Workload};
 
@@ -27,10 +27,6 @@ impl Operation for Conv2dBackward {
 
     fn ways(&self) -> &'static str {
         "ways to go back through a convolution"
-    }
-
-    fn algorithms(&self) -> &'static [Algorithm] {
-        &[]
     }
 
     fn peers(&self) -> &'static [PeerWay] {

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::input::{Distribution, InputSpec, Values};
 use crate::operation::bound::{self, Sums};
 use crate::operation::{
-    Algorithm, Form, Operation, OutputSpec, PeerWay, Precision, Reference, ReferenceOutput, Target, Work,
+    Form, Operation, OutputSpec, PeerWay, Precision, Reference, ReferenceOutput, Target, Work,
 };
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Shape, Workload};
@@ -33,10 +33,6 @@ impl Operation for Conv2d {
 
     fn ways(&self) -> &'static str {
         "ways to convolve"
-    }
-
-    fn algorithms(&self) -> &'static [Algorithm] {
-        &[]
     }
 
     fn peers(&self) -> &'static [PeerWay] {

@@ -6,7 +6,7 @@ use crate::batch::{self, Axis};
 use crate::device::Problem;
 use crate::error::{Error, Result};
 use crate::input::InputSpec;
-use crate::operation::{Algorithm, Form, Operation, OutputSpec, PeerWay, Reference, Target, Work, bound};
+use crate::operation::{Form, Operation, OutputSpec, PeerWay, Reference, Target, Work, bound};
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Shape, Workload};
 
@@ -24,10 +24,6 @@ impl Operation for CumSum {
 
     fn ways(&self) -> &'static str {
         "ways to add up as one goes"
-    }
-
-    fn algorithms(&self) -> &'static [Algorithm] {
-        &[]
     }
 
     fn peers(&self) -> &'static [PeerWay] {

@@ -5,7 +5,7 @@ mod reference;
 
 use crate::error::{Error, Result};
 use crate::input::{InputSpec, Values};
-use crate::operation::{Algorithm, Form, Operation, OutputSpec, PeerWay, Reference, Target, Work};
+use crate::operation::{Form, Operation, OutputSpec, PeerWay, Reference, Target, Work};
 use crate::tensor::{Dtype, Tensor};
 use crate::workload::{Shape, Workload};
 
@@ -31,10 +31,6 @@ impl Operation for IndexAdd {
 
     fn ways(&self) -> &'static str {
         "ways to add rows by an index"
-    }
-
-    fn algorithms(&self) -> &'static [Algorithm] {
-        &[]
     }
 
     fn peers(&self) -> &'static [PeerWay] {

@@ -9,7 +9,7 @@ use crate::report::advise::effect::{Toggle, toggles};
 use crate::report::compare::collect::{Collected, collect};
 use crate::report::compare::devices::{Device, Devices};
 use crate::report::evidence::{Evidence, Missing, Standing, Support, across};
-use crate::report::group::{Problem, Way};
+use crate::report::group::{Problem, Way, describe};
 use crate::requirement::Requirement;
 use crate::verdict::Verdict;
 
@@ -108,8 +108,6 @@ pub struct Choice<'a> {
     pub described: String,
     /// The function, if the operation has several; else empty.
     pub function: &'static str,
-    /// The columns that have rows of it.
-    pub columns: BTreeSet<usize>,
     /// Every own way to compute it, the best to take first.
     pub candidates: Vec<Candidate<'a>>,
 }
@@ -194,8 +192,8 @@ fn choices<'a>(problem: &Collected<'a>, demand: &Demand) -> Vec<Choice<'a>> {
             let cost = |candidate: &Candidate| candidate.mean_cost().unwrap_or(f64::INFINITY);
             a.fitness.cmp(&b.fitness).then(cost(a).total_cmp(&cost(b)))
         });
-        let described = crate::report::group::describe(problem.known, problem.on);
-        Choice { operation: problem.operation, on: problem.on, described, function, columns, candidates }
+        let described = describe(problem.known, problem.on);
+        Choice { operation: problem.operation, on: problem.on, described, function, candidates }
     };
     functions.into_iter().map(choice).collect()
 }

@@ -75,7 +75,9 @@ pub fn against(contradiction: &Contradiction) -> String {
             words::visible(&format!("failed under {}: {}", row.perturbation, row.note))
         }
         Contradiction::OtherBits(row, other) => {
-            let of = |row: &Measurement| format!("{} in run {} on {}", row.digest, row.run_id, row.device);
+            let of = |row: &Measurement| {
+                format!("{} in run {} on {} ({})", row.digest, row.run_id, row.device, row.device_kind)
+            };
             words::visible(&format!("other bits from the same inputs: {}, {}", of(row), of(other)))
         }
     }
