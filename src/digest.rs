@@ -5,6 +5,7 @@ use std::fmt;
 
 use twox_hash::XxHash3_128;
 
+use crate::prefetch::prefetch;
 use crate::tensor::{Dtype, Tensor};
 
 /// XXH3-128 over named tensors; printed as 32 hexadecimal digits.
@@ -23,7 +24,7 @@ pub fn digest<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Digest {
     for tensor in tensors {
         hasher.begin(tensor.name, tensor.dtype(), tensor.len());
         for piece in tensor.bytes().chunks(PIECE) {
-            prefetch_behind(piece);
+            prefetch(piece, PIECE);
             hasher.update(piece);
         }
     }
@@ -42,21 +43,6 @@ pub fn short_hash(bytes: &[u8]) -> String {
 
 /// Bytes that are hashed while the next ones are on their way from memory.
 const PIECE: usize = 2048;
-
-/// Asks for the bytes behind `piece`: hashing alone does not keep the memory busy (a quarter of the time
-/// of a large digest, `cargo bench --features self-bench --bench self_speed`).
-#[cfg(target_arch = "x86_64")]
-fn prefetch_behind(piece: &[u8]) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    for line in (0..PIECE).step_by(64) {
-        let address = piece.as_ptr().wrapping_add(PIECE + line);
-        // SAFETY: a prefetch reads nothing and may name any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn prefetch_behind(_: &[u8]) {}
 
 /// A digest of tensors whose bytes come piece by piece.
 pub struct Hasher(XxHash3_128);

@@ -50,6 +50,7 @@ pub mod peer;
 pub mod perturbation;
 pub mod poison;
 pub mod policy;
+pub mod prefetch;
 pub mod ratio;
 pub mod report;
 pub mod requirement;

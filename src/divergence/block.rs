@@ -2,6 +2,8 @@
 
 use multiversion::multiversion;
 
+use crate::prefetch::prefetch;
+
 /// Elements that are looked at together: few enough for their distances to stay in the nearest cache.
 pub const BLOCK: usize = 2048;
 
@@ -21,6 +23,9 @@ pub struct Summary {
     /// Elements with finite A ≠ 0 and finite B.
     pub counted: u64,
 }
+
+/// Bytes between what is compared and what is asked for from memory.
+const AHEAD: usize = 2048;
 
 /// Elements that are compared side by side.
 const LANES: usize = 32;
@@ -120,6 +125,8 @@ fn lanes<const MEASURED: bool, const FINITE: bool>(a: &[f32], b: &[f32], distanc
     let (blocks_b, rest_b) = b.as_chunks::<LANES>();
     let (blocks_d, rest_d) = distances.as_chunks_mut::<LANES>();
     for ((a, b), distances) in blocks_a.iter().zip(blocks_b).zip(blocks_d) {
+        prefetch(a, AHEAD);
+        prefetch(b, AHEAD);
         compare_lanes::<MEASURED, FINITE>(&mut lanes, a, b, distances);
     }
     // Zeros in place of what is missing: equal, and not counted.
