@@ -3,6 +3,7 @@
 //!
 //! `table` registers the causes; `measure` tries them all with one seed; `summary` sums seeds up, with intervals.
 
+pub mod damage;
 pub mod measure;
 pub mod resume;
 pub mod summary;

@@ -318,6 +318,9 @@ pub struct DiffFlags {
     after_help = "Measured today, on the CPU: two controls, numeric causes, what a checkpoint may lack, other preprocessing, and damaged files. Other devices are not yet. Exit code 1: a control's bits differ, or a damaged file is accepted."
 )]
 pub struct CausesFlags {
+    /// Where to train: auto, cpu, sim (a few steps on the simulated GPU), cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
     /// How many seeds; intervals need at least two
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub seeds: u32,
@@ -345,6 +348,9 @@ pub struct ResumeFlags {
     pub steps: u64,
     /// The file to write
     pub answer: PathBuf,
+    /// Where to go on
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
 }
 
 /// Flags of `verify`.

@@ -21,6 +21,9 @@ pub enum Error {
     /// A device refused or failed; the row fails, the run goes on.
     #[error("{0}")]
     Device(String),
+    /// The loss of a training run is no finite number.
+    #[error("the loss is {0}: training diverged; lower the learning rate")]
+    Diverged(f32),
     /// Somebody else's code that is measured will not do what it was asked; the row is skipped with its words.
     #[error("{0}")]
     Refused(String),

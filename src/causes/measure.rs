@@ -1,16 +1,19 @@
 //! All causes with one seed: the run that nothing interrupts, and beside it one from the checkpoint per cause.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::causes::table::{CAUSES, Cause, Change, Kind};
+use crate::causes::table::{CAUSES, Cause, Change, Kind, Place};
 use crate::device::Device;
+use crate::divergence::divergence;
 use crate::error::{Error, Result};
-use crate::tensor::Dtype;
-use crate::train::checkpoint;
+use crate::guarantee::Guarantee;
+use crate::tensor::Tensor;
+use crate::train::checkpoint::{self, Stored};
 use crate::train::digits::{CLASSES, Digits};
 use crate::train::network::Evaluated;
+use crate::train::state::State;
 use crate::train::trainer::{Settings, Trainer};
 
 /// How long is trained before saving, and watched after loading, in steps.
@@ -25,6 +28,8 @@ pub struct Length {
 impl Length {
     /// Twenty epochs, then six.
     pub const USUAL: Self = Self { before: 220, after: 66 };
+    /// What a simulation does in a minute or two.
+    pub const ON_SIM: Self = Self { before: 4, after: 2 };
 }
 
 /// What a cause did with one seed.
@@ -32,60 +37,85 @@ impl Length {
 pub struct Outcome {
     /// The cause's name.
     pub cause: &'static str,
-    /// Its sort.
+    /// Its sort; of a control whose bits the algorithms do not claim: numeric.
     pub kind: Kind,
     /// The run's seed.
     pub seed: u64,
+    /// Why it was not tried, if so.
+    pub skipped: Option<String>,
     /// What the reader said of the file, if it refused it.
     pub refused: Option<String>,
+    /// Steps after loading that were watched.
+    pub steps: u64,
     /// Steps after loading at which outputs, parameters or statistics first differ; 0: at load; `None`: never, or refused.
     pub first_difference: Option<u64>,
     /// The loss on the held-out images just before saving.
     pub loss_before: f32,
-    /// The same just after loading.
+    /// The same just after loading; infinite where it is no number.
     pub loss_after: Option<f32>,
     /// Predictions that changed by loading, as a share of the held-out images.
     pub changed: Option<f64>,
-    /// The largest distance of an output just after loading from that before, in units in the last place.
+    /// The share of outputs whose bits differ just after loading from those before.
+    pub v_c: Option<f64>,
+    /// The mean of their relative differences, of outputs other than 0.
+    pub v_ermv: Option<f64>,
+    /// The largest distance of an output, in units in the last place.
     pub max_ulp: Option<u64>,
-    /// The geometric mean, over the steps after loading, of the loss over that of the uninterrupted run at the same step.
+    /// The geometric mean, over the steps after loading, of the loss over that of the uninterrupted run at the same step;
+    /// infinite where the loss ceased to be a number.
     pub later_ratio: Option<f64>,
     /// Steps after loading until the loss is back within 1 % of the uninterrupted run's, after its worst; 0 if it never was
     /// beyond; `None` if it does not come back, or was refused.
     pub back_after: Option<u64>,
-    /// The losses after loading, and after each step.
+    /// The losses after loading, and after each step, as far as they are numbers.
     pub curve: Vec<f32>,
 }
 
 /// What one run looks like, at load and after each step.
+#[derive(Debug, Clone)]
 pub struct Watched {
-    /// Loss and outputs on the held-out images.
+    /// Loss and outputs on the held-out images; fewer than digests where training diverged.
     pub evaluated: Vec<Evaluated>,
     /// Digests of parameters and statistics.
     pub digests: Vec<u128>,
 }
 
 impl Watched {
-    /// Goes `steps` on with `trainer`.
+    /// Goes `steps` on with `trainer`, or until its loss is no finite number.
     ///
     /// # Errors
-    /// If a step fails.
+    /// If the device fails.
     pub fn of(trainer: &mut Trainer, steps: u64) -> Result<Self> {
-        let mut watched =
-            Self { evaluated: vec![trainer.evaluate()?], digests: vec![trainer.state.digest()] };
-        for _ in 0..steps {
-            trainer.step()?;
-            watched.evaluated.push(trainer.evaluate()?);
+        let mut watched = Self { evaluated: Vec::new(), digests: Vec::new() };
+        for step in 0..=steps {
+            let stepped = if step == 0 { Ok(()) } else { trainer.step() };
             watched.digests.push(trainer.state.digest());
+            match stepped.and_then(|()| trainer.evaluate()) {
+                Ok(evaluated) => watched.evaluated.push(evaluated),
+                Err(Error::Diverged(_)) => break,
+                Err(error) => return Err(error),
+            }
         }
         Ok(watched)
     }
+}
+
+/// A device that a run may go on with.
+pub struct Other<'a> {
+    /// Its sort.
+    pub place: Place,
+    /// It, or why it is not there.
+    pub device: std::result::Result<&'a dyn Device, String>,
+    /// The most steps to watch on it.
+    pub steps: u64,
 }
 
 /// What all seeds share.
 pub struct Bench<'a> {
     /// Where is trained.
     pub device: &'a dyn Device,
+    /// Where else to go on.
+    pub others: &'a [Other<'a>],
     /// What is learnt.
     pub digits: &'a Digits,
     /// What is set.
@@ -98,69 +128,198 @@ pub struct Bench<'a> {
     pub in_new_process: &'a dyn Fn(&Path, u64) -> Result<Watched>,
 }
 
-impl Bench<'_> {
+/// A run that was saved, and the same going on.
+struct Saved {
+    path: PathBuf,
+    state: State,
+    usual: Watched,
+}
+
+impl<'a> Bench<'a> {
+    /// The causes that there are here: a device is none where training happens.
+    pub fn causes(&self) -> impl Iterator<Item = &'static Cause> {
+        CAUSES.iter().filter(|cause| match cause.change {
+            Change::Device(place) => self.others.iter().any(|other| other.place == place),
+            _ => true,
+        })
+    }
+
     /// Trains with `seed`, saves, and goes on under each cause; `done` is called after each.
     ///
     /// # Errors
-    /// If the device fails, the folder cannot be written, or the new process does not answer.
-    pub fn measure(&self, seed: u64, done: &dyn Fn()) -> Result<Vec<Outcome>> {
-        let Self { device, digits, settings, length, .. } = *self;
-        let mut uninterrupted = Trainer::new(device, digits, settings, seed);
-        uninterrupted.steps(length.before)?;
+    /// If the device fails, the folder cannot be written, the new process does not answer, or `done` says so.
+    pub fn measure(&self, seed: u64, done: &dyn Fn() -> Result<()>) -> Result<Vec<Outcome>> {
+        let mut uninterrupted = self.trained(seed, |_| ())?;
         let path = self.folder.join(format!("seed-{seed}.safetensors"));
-        checkpoint::save(&path, &uninterrupted.state, &settings, &device.name())?;
-        let usual = Watched::of(&mut uninterrupted, length.after)?;
-        let tried = CAUSES.iter().map(|cause| {
-            let outcome = match cause.change {
-                Change::Run(change) => {
-                    let (state, _) = checkpoint::load(&path, digits.training.len())?;
-                    let mut run = Trainer { device, digits, settings, state };
-                    change(&mut run)?;
-                    Ok(outcome(cause, seed, &usual, &Watched::of(&mut run, length.after)?))
-                }
-                Change::NewProcess => {
-                    Ok(outcome(cause, seed, &usual, &(self.in_new_process)(&path, length.after)?))
-                }
-                Change::File(change) => damaged(cause, seed, &usual, &path, digits, change),
-            };
-            done();
-            outcome
+        let state = uninterrupted.state.clone();
+        checkpoint::save(&path, &state, &self.settings, &self.device.name())?;
+        let saved = Saved { path, state, usual: Watched::of(&mut uninterrupted, self.length.after)? };
+        if saved.usual.evaluated.len() as u64 != self.length.after + 1 {
+            return Err(Error::Diverged(f32::NAN));
+        }
+        let tried = self.causes().map(|cause| {
+            let outcome = self.outcome(cause, seed, &saved)?;
+            done()?;
+            Ok(outcome)
         });
         tried.collect()
     }
+
+    /// A run before it is saved: in the middle of a step, so that there are gradients to be lost.
+    fn trained(&self, seed: u64, change: impl FnOnce(&mut Trainer)) -> Result<Trainer<'a>> {
+        let mut run = Trainer::new(self.device, self.digits, self.settings, seed);
+        change(&mut run);
+        run.steps(self.length.before)?;
+        run.batch()?;
+        Ok(run)
+    }
+
+    fn loaded(&self, path: &Path, device: &'a dyn Device) -> Result<Trainer<'a>> {
+        let (state, _) = checkpoint::load(path, self.digits.training.len())?;
+        Ok(Trainer { device, digits: self.digits, settings: self.settings, state })
+    }
+
+    /// Saves a changed state or another form of the same one, and loads it.
+    fn saved_anew(&self, saved: &Saved, state: &State, stored: Stored) -> Result<Trainer<'a>> {
+        let path = saved.path.with_file_name("other.safetensors");
+        checkpoint::save_as(&path, state, &self.settings, &self.device.name(), stored)?;
+        self.loaded(&path, self.device)
+    }
+
+    fn outcome(&self, cause: &Cause, seed: u64, saved: &Saved) -> Result<Outcome> {
+        let Saved { path, state, usual } = saved;
+        let (device, steps) = (self.device, self.length.after);
+        let none = Outcome { kind: self.kind(cause), ..nothing(cause, seed, usual.evaluated[0].loss) };
+        let watched = match cause.change {
+            Change::Run(change) => {
+                let mut run = self.loaded(path, device)?;
+                change(&mut run)?;
+                Watched::of(&mut run, steps)?
+            }
+            Change::Saved(change) => {
+                let mut state = state.clone();
+                change(&mut state);
+                Watched::of(&mut self.saved_anew(saved, &state, Stored::F32)?, steps)?
+            }
+            Change::Stored(stored) => Watched::of(&mut self.saved_anew(saved, state, stored)?, steps)?,
+            Change::Trained(change) => {
+                let state = self.trained(seed, change)?.state;
+                Watched::of(&mut self.saved_anew(saved, &state, Stored::F32)?, steps)?
+            }
+            Change::Beside(ways) => {
+                let [run, usual] = ways.map(|way| {
+                    let mut run = self.loaded(path, device)?;
+                    run.settings.algorithms = run.settings.algorithms.with(&[way.to_owned()])?;
+                    Watched::of(&mut run, steps)
+                });
+                return Ok(compared(none, &usual?, &run?));
+            }
+            Change::NewProcess => (self.in_new_process)(path, steps)?,
+            Change::Device(place) => {
+                let other = self.others.iter().find(|other| other.place == place);
+                match other.map(|other| (&other.device, other.steps)) {
+                    Some((Ok(device), most)) => {
+                        Watched::of(&mut self.loaded(path, *device)?, steps.min(most))?
+                    }
+                    Some((Err(reason), _)) => return Ok(Outcome { skipped: Some(reason.clone()), ..none }),
+                    None => return Ok(none),
+                }
+            }
+            Change::File(change) => return Ok(Outcome { refused: self.refused(path, change)?, ..none }),
+        };
+        Ok(compared(none, usual, &watched))
+    }
+
+    /// A control binds where the algorithms claim as much.
+    fn kind(&self, cause: &Cause) -> Kind {
+        let needed = match cause.change {
+            Change::Device(_) => Guarantee::GpuToGpu,
+            _ => Guarantee::RunToRun,
+        };
+        let is_claimed = self.settings.algorithms.guarantee() >= needed;
+        if cause.kind == Kind::Control && !is_claimed { Kind::Numeric } else { cause.kind }
+    }
+
+    /// Reads a damaged copy. Nothing but a refusal is right.
+    fn refused(&self, path: &Path, damage: fn(&Path) -> Result<()>) -> Result<Option<String>> {
+        let copy = path.with_file_name("damaged.safetensors");
+        std::fs::copy(path, &copy).map_err(Error::file(&copy, "cannot write"))?;
+        damage(&copy)?;
+        let refused = checkpoint::load(&copy, self.digits.training.len()).err();
+        // The folder is gone when this is read.
+        let prefix = format!("{}: ", copy.display());
+        Ok(refused.map(|error| error.to_string().replace(&prefix, "")))
+    }
 }
 
-fn outcome(cause: &Cause, seed: u64, usual: &Watched, run: &Watched) -> Outcome {
-    let (before, after) = (&usual.evaluated[0], &run.evaluated[0]);
-    let bits =
-        |evaluated: &Evaluated| evaluated.logits.iter().map(|logit| logit.to_bits()).collect::<Vec<_>>();
-    let differs = |at: &usize| {
-        bits(&usual.evaluated[*at]) != bits(&run.evaluated[*at]) || usual.digests[*at] != run.digests[*at]
+/// An outcome of which nothing is known yet.
+fn nothing(cause: &Cause, seed: u64, loss_before: f32) -> Outcome {
+    Outcome {
+        cause: cause.name,
+        kind: cause.kind,
+        seed,
+        skipped: None,
+        refused: None,
+        steps: 0,
+        first_difference: None,
+        loss_before,
+        loss_after: None,
+        changed: None,
+        v_c: None,
+        v_ermv: None,
+        max_ulp: None,
+        later_ratio: None,
+        back_after: None,
+        curve: Vec::new(),
+    }
+}
+
+/// How `run` went on, beside `usual`; it may be shorter.
+fn compared(outcome: Outcome, usual: &Watched, run: &Watched) -> Outcome {
+    let same = |at: &usize| {
+        let logits = |watched: &Watched| {
+            let bits = |evaluated: &Evaluated| {
+                evaluated.logits.iter().map(|logit| logit.to_bits()).collect::<Vec<_>>()
+            };
+            watched.evaluated.get(*at).map(bits)
+        };
+        logits(usual) == logits(run) && usual.digests[*at] == run.digests[*at]
     };
-    let ulp = |(a, b): (u32, u32)| crate::divergence::ulp_distance(Dtype::F32, a, b);
-    let pairs = before.predictions().into_iter().zip(after.predictions());
-    let changed = pairs.filter(|(before, after)| before != after).count();
-    let ratios: Vec<f64> = usual
+    let has_diverged = run.evaluated.len() < run.digests.len();
+    let mut ratios: Vec<f64> = usual
         .evaluated
         .iter()
         .zip(&run.evaluated)
         .map(|(usual, run)| f64::from(run.loss) / f64::from(usual.loss))
         .collect();
-    let later = &ratios[1..];
-    Outcome {
-        cause: cause.name,
-        kind: cause.kind,
-        seed,
-        refused: None,
-        first_difference: (0..usual.digests.len()).find(differs).map(|step| step as u64),
+    if has_diverged {
+        ratios.push(f64::INFINITY);
+    }
+    let later = &ratios[1.min(ratios.len())..];
+    let mean = (!later.is_empty())
+        .then(|| (later.iter().map(|ratio| ratio.ln()).sum::<f64>() / later.len() as f64).exp());
+    let before = &usual.evaluated[0];
+    let outcome = Outcome {
+        steps: run.digests.len() as u64 - 1,
+        first_difference: (0..run.digests.len()).find(|at| !same(at)).map(|step| step as u64),
         loss_before: before.loss,
-        loss_after: Some(after.loss),
-        changed: Some(changed as f64 / (before.logits.len() / CLASSES) as f64),
-        max_ulp: bits(before).into_iter().zip(bits(after)).filter_map(ulp).max(),
-        later_ratio: (!later.is_empty())
-            .then(|| (later.iter().map(|ratio| ratio.ln()).sum::<f64>() / later.len() as f64).exp()),
+        loss_after: Some(run.evaluated.first().map_or(f32::INFINITY, |evaluated| evaluated.loss)),
+        later_ratio: mean,
         back_after: back_after(&ratios),
         curve: run.evaluated.iter().map(|evaluated| evaluated.loss).collect(),
+        ..outcome
+    };
+    let Some(after) = run.evaluated.first() else { return outcome };
+    let pairs = before.predictions().into_iter().zip(after.predictions());
+    let changed = pairs.filter(|(before, after)| before != after).count();
+    let tensor = |evaluated: &Evaluated| Tensor::f32("logits", evaluated.logits.clone());
+    let apart = divergence(&tensor(before), &tensor(after));
+    Outcome {
+        changed: Some(changed as f64 / (before.logits.len() / CLASSES) as f64),
+        v_c: Some(apart.v_c()),
+        v_ermv: apart.v_ermv,
+        max_ulp: apart.max_ulp,
+        ..outcome
     }
 }
 
@@ -174,40 +333,6 @@ fn back_after(ratios: &[f64]) -> Option<u64> {
     }
     let worst = (0..ratios.len()).max_by(|a, b| ratios[*a].total_cmp(&ratios[*b]))?;
     (worst..ratios.len()).find(|step| ratios[*step] <= BACK).map(|step| step as u64)
-}
-
-/// Reads a damaged copy. Nothing but a refusal is right; what is accepted goes on as a run without a change.
-fn damaged(
-    cause: &Cause,
-    seed: u64,
-    usual: &Watched,
-    path: &Path,
-    digits: &Digits,
-    change: fn(&mut Vec<u8>),
-) -> Result<Outcome> {
-    let mut bytes = std::fs::read(path).map_err(Error::file(path, "cannot read"))?;
-    change(&mut bytes);
-    let copy = path.with_file_name("damaged.safetensors");
-    std::fs::write(&copy, bytes).map_err(Error::file(&copy, "cannot write"))?;
-    let refused = checkpoint::load(&copy, digits.training.len()).err().map(|error| {
-        // The folder is gone when this is read.
-        let prefix = format!("{}: ", copy.display());
-        error.to_string().replace(&prefix, "")
-    });
-    Ok(Outcome {
-        cause: cause.name,
-        kind: cause.kind,
-        seed,
-        refused,
-        first_difference: None,
-        loss_before: usual.evaluated[0].loss,
-        loss_after: None,
-        changed: None,
-        max_ulp: None,
-        later_ratio: None,
-        back_after: None,
-        curve: Vec::new(),
-    })
 }
 
 #[cfg(test)]

@@ -19,12 +19,18 @@ use crate::worker::process;
 /// Far longer than the steps take on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// One moment of a run. Floats are their bits: no text rounds them.
+/// How a run looked. Floats are their bits: no text rounds them.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    evaluated: Vec<Moment>,
+    digests: Vec<[u64; 2]>,
+}
+
+/// An evaluation.
 #[derive(Serialize, Deserialize)]
 struct Moment {
     loss: u32,
     logits: Vec<u32>,
-    digest: [u64; 2],
 }
 
 /// What the new process does: goes on from `path` for `steps`, and writes to `answer` how the run looked.
@@ -37,17 +43,15 @@ pub fn answer(device: &dyn Device, path: &Path, steps: u64, answer: &Path) -> Re
     let choices: Vec<String> = about.algorithms.split(',').map(str::to_owned).collect();
     let settings = Settings { algorithms: Algorithms::choose(&choices)?, ..Settings::new(about.optimizer) };
     let watched = Watched::of(&mut Trainer { device, digits: &digits, settings, state }, steps)?;
-    let moments: Vec<Moment> = watched
-        .evaluated
-        .iter()
-        .zip(&watched.digests)
-        .map(|(evaluated, digest)| Moment {
-            loss: evaluated.loss.to_bits(),
-            logits: evaluated.logits.iter().map(|logit| logit.to_bits()).collect(),
-            digest: [(digest >> 64) as u64, *digest as u64],
-        })
-        .collect();
-    let text = serde_json::to_string(&moments).map_err(|error| Error::device(error.to_string()))?;
+    let moment = |evaluated: &Evaluated| Moment {
+        loss: evaluated.loss.to_bits(),
+        logits: evaluated.logits.iter().map(|logit| logit.to_bits()).collect(),
+    };
+    let looked = Answer {
+        evaluated: watched.evaluated.iter().map(moment).collect(),
+        digests: watched.digests.iter().map(|digest| [(digest >> 64) as u64, *digest as u64]).collect(),
+    };
+    let text = serde_json::to_string(&looked).map_err(|error| Error::device(error.to_string()))?;
     std::fs::write(answer, text).map_err(Error::file(answer, "cannot write the answer"))
 }
 
@@ -57,26 +61,44 @@ pub fn answer(device: &dyn Device, path: &Path, steps: u64, answer: &Path) -> Re
 /// If it is not there, or not whole.
 pub fn read(answer: &Path) -> Result<Watched> {
     let text = std::fs::read_to_string(answer).map_err(Error::file(answer, "cannot read the answer"))?;
-    let moments: Vec<Moment> = serde_json::from_str(&text)
+    let looked: Answer = serde_json::from_str(&text)
         .map_err(|error| Error::device(format!("the new process's answer is not whole: {error}")))?;
-    let mut watched = Watched { evaluated: Vec::new(), digests: Vec::new() };
-    for Moment { loss, logits, digest: [high, low] } in moments {
-        let logits = logits.into_iter().map(f32::from_bits).collect();
-        watched.evaluated.push(Evaluated { loss: f32::from_bits(loss), logits });
-        watched.digests.push(u128::from(high) << 64 | u128::from(low));
-    }
-    Ok(watched)
+    let evaluated = |Moment { loss, logits }| Evaluated {
+        loss: f32::from_bits(loss),
+        logits: logits.into_iter().map(f32::from_bits).collect(),
+    };
+    Ok(Watched {
+        evaluated: looked.evaluated.into_iter().map(evaluated).collect(),
+        digests: looked
+            .digests
+            .into_iter()
+            .map(|[high, low]| u128::from(high) << 64 | u128::from(low))
+            .collect(),
+    })
 }
 
-/// Starts `program`, another process of this one, and waits for its answer.
+/// Starts `program`, another process of this one, to go on with `device`, and waits for its answer, or until `stop` says
+/// otherwise.
 ///
 /// # Errors
-/// If it does not start or end well.
-pub fn in_new_process(program: &Path, path: &Path, steps: u64) -> Result<Watched> {
+/// If it does not start or end well, or what `stop` says.
+pub fn in_new_process(
+    program: &Path,
+    device: &str,
+    path: &Path,
+    steps: u64,
+    stop: &dyn Fn() -> Result<()>,
+) -> Result<Watched> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let answer = folder.join("answer.json");
     let mut command = Command::new(program);
-    command.arg("resume").arg(path).arg(steps.to_string()).arg(&answer);
-    process::run(command, folder, TIMEOUT, &|| Ok(()))?;
+    command.arg("resume").arg(path).arg(steps.to_string()).arg(&answer).arg("--device").arg(device);
+    process::run(command, folder, TIMEOUT, stop).map_err(|error| match error {
+        Error::Interrupted => error,
+        error => Error::device(format!(
+            "going on in a new process failed: {error}; see whether {} is full (TMPDIR names another folder)",
+            folder.display()
+        )),
+    })?;
     read(&answer)
 }

@@ -16,8 +16,14 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// Of positive ratios; `None` without any.
+    /// Of positive ratios; `None` without any. Infinite if one is.
     pub fn of(ratios: &[f64]) -> Option<Self> {
+        if ratios.iter().any(|ratio| ratio.is_infinite()) {
+            return Some(Self {
+                value: f64::INFINITY,
+                interval: (ratios.len() > 1).then_some((f64::INFINITY, f64::INFINITY)),
+            });
+        }
         let count = ratios.len() as f64;
         let logarithms: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
         let mean = logarithms.iter().sum::<f64>() / count;
@@ -51,7 +57,7 @@ pub struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    /// Every cause, in the table's order.
+    /// Every cause that was tried, in the table's order.
     pub fn all(outcomes: &'a [Outcome]) -> Vec<Self> {
         let of_cause = |cause: &crate::causes::table::Cause| {
             let outcomes: Vec<&Outcome> =
@@ -61,21 +67,26 @@ impl<'a> Summary<'a> {
                 .filter_map(|outcome| Some(f64::from(outcome.loss_after?) / f64::from(outcome.loss_before)))
                 .collect();
             let later: Vec<f64> = outcomes.iter().filter_map(|outcome| outcome.later_ratio).collect();
-            Self {
+            Some(Self {
                 name: cause.name,
-                kind: cause.kind,
+                kind: outcomes.first()?.kind,
                 outcomes,
                 at_load: Ratio::of(&at_load),
                 later: Ratio::of(&later),
-            }
+            })
         };
-        CAUSES.iter().map(of_cause).collect()
+        CAUSES.iter().filter_map(of_cause).collect()
     }
 
     /// The median over seeds of what `value` takes; `None` if no seed has it.
     pub fn median(&self, value: impl Fn(&Outcome) -> Option<f64>) -> Option<f64> {
         let values: Vec<f64> = self.outcomes.iter().filter_map(|outcome| value(outcome)).collect();
         Median::of(&values).map(|median| median.value)
+    }
+
+    /// Why it was not tried, if so.
+    pub fn skipped(&self) -> Option<&str> {
+        self.outcomes.iter().find_map(|outcome| outcome.skipped.as_deref())
     }
 
     /// Whether the loss moves, at load or later; `None` where one seed cannot tell.

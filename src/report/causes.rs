@@ -13,6 +13,8 @@ use crate::report::{words, wrap};
 pub struct Measured {
     /// Where, in words.
     pub device: String,
+    /// What is to be known of that, for instance why it is no GPU.
+    pub remark: Option<String>,
     /// The optimizer.
     pub optimizer: String,
     /// `operation=algorithm` of each.
@@ -23,14 +25,25 @@ pub struct Measured {
     pub outcomes: Vec<Outcome>,
 }
 
-const HEADER: [&str; 8] =
-    ["cause", "first bit", "loss at load", "at load ×", "later ×", "outputs", "back in", "kind"];
+const HEADER: [&str; 10] = [
+    "cause",
+    "first bit",
+    "loss at load",
+    "at load ×",
+    "later ×",
+    "outputs",
+    "back in",
+    "kind",
+    "v_c",
+    "v_ermv",
+];
 /// What the columns are.
 const LEGEND: &str = "first bit: where bits first differ from the uninterrupted run's, the earliest of all seeds · loss at \
     load: on the held-out images, before saving → after loading, medians · at load ×, later ×: loss over that before \
     saving, and over the uninterrupted run's in the steps after loading; 95 % intervals over seeds · outputs: predictions \
     that changed by loading, or the largest distance in units in the last place · back in: steps until the loss is within \
-    1 % of the uninterrupted run's again, or never while it is watched";
+    1 % of the uninterrupted run's again, or never while it is watched · v_c, v_ermv: share of outputs whose bits differ at \
+    load, and their mean relative difference";
 
 /// For people; no line is wider than `width`, if that leaves two columns.
 pub fn terminal(measured: &Measured, width: usize) -> String {
@@ -81,20 +94,7 @@ pub fn markdown(measured: &Measured) -> String {
 pub fn csv(measured: &Measured) -> Result<String> {
     let failed = |error: csv::Error| Error::input(format!("cannot write CSV: {error}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = [
-        "cause",
-        "kind",
-        "seed",
-        "refused",
-        "first_difference",
-        "loss_before",
-        "loss_after",
-        "changed",
-        "max_ulp",
-        "later_ratio",
-        "back_after",
-    ];
-    writer.write_record(header).map_err(failed)?;
+    writer.write_record(COLUMNS).map_err(failed)?;
     for outcome in &measured.outcomes {
         writer.write_record(record(outcome)).map_err(failed)?;
     }
@@ -102,7 +102,25 @@ pub fn csv(measured: &Measured) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn record(outcome: &Outcome) -> [String; 11] {
+const COLUMNS: [&str; 15] = [
+    "cause",
+    "kind",
+    "seed",
+    "skipped",
+    "refused",
+    "steps",
+    "first_difference",
+    "loss_before",
+    "loss_after",
+    "changed",
+    "v_c",
+    "v_ermv",
+    "max_ulp",
+    "later_ratio",
+    "back_after",
+];
+
+fn record(outcome: &Outcome) -> [String; COLUMNS.len()] {
     fn text<T: ToString>(value: Option<&T>) -> String {
         value.map(T::to_string).unwrap_or_default()
     }
@@ -110,11 +128,15 @@ fn record(outcome: &Outcome) -> [String; 11] {
         outcome.cause.to_owned(),
         outcome.kind.name().to_owned(),
         outcome.seed.to_string(),
+        text(outcome.skipped.as_ref()),
         text(outcome.refused.as_ref()),
+        outcome.steps.to_string(),
         text(outcome.first_difference.as_ref()),
         outcome.loss_before.to_string(),
         text(outcome.loss_after.as_ref()),
         text(outcome.changed.as_ref()),
+        text(outcome.v_c.as_ref()),
+        text(outcome.v_ermv.as_ref()),
         text(outcome.max_ulp.as_ref()),
         text(outcome.later_ratio.as_ref()),
         text(outcome.back_after.as_ref()),
@@ -140,19 +162,20 @@ fn seeds(summaries: &[Summary]) -> usize {
 }
 
 fn about(measured: &Measured) -> String {
-    let Measured { device, optimizer, algorithms, length: Length { before, after }, .. } = measured;
+    let Measured { device, remark, optimizer, algorithms, length: Length { before, after }, .. } = measured;
+    let remark = remark.as_ref().map(|remark| format!(" · {remark}")).unwrap_or_default();
     format!(
-        "handwritten digits · linear, batch-norm, ReLU, dropout, linear · {optimizer} · {algorithms} · {device} · saved \
-         after {before} steps, watched for {after} more"
+        "handwritten digits · linear, batch-norm, ReLU, dropout, linear · {optimizer} · {algorithms} · {device}{remark} · \
+         saved in the middle of step {}, watched for {after} more",
+        before + 1
     )
 }
 
 fn cells(summary: &Summary) -> Vec<String> {
     let dash = || "–".to_owned();
-    let loss = |value: fn(&Outcome) -> Option<f64>| summary.median(value).map(|loss| format!("{loss:.4}"));
-    let before = loss(|outcome| Some(f64::from(outcome.loss_before)));
-    let after = loss(|outcome| outcome.loss_after.map(f64::from));
-    let losses = before.zip(after).map(|(before, after)| format!("{before} → {after}"));
+    let before = summary.median(|outcome| Some(f64::from(outcome.loss_before)));
+    let after = summary.median(|outcome| outcome.loss_after.map(f64::from));
+    let losses = before.zip(after).map(|(before, after)| format!("{} → {}", loss(before), loss(after)));
     vec![
         summary.name.to_owned(),
         first_bit(summary),
@@ -162,10 +185,15 @@ fn cells(summary: &Summary) -> Vec<String> {
         outputs(summary),
         back(summary),
         summary.kind.name().to_owned(),
+        summary.median(|outcome| outcome.v_c).map_or_else(dash, share),
+        summary.median(|outcome| outcome.v_ermv).map_or_else(dash, |mean| format!("{mean:.1e}")),
     ]
 }
 
 fn first_bit(summary: &Summary) -> String {
+    if summary.skipped().is_some() {
+        return "skipped".to_owned();
+    }
     if summary.outcomes.iter().any(|outcome| outcome.refused.is_some()) {
         return "refused".to_owned();
     }
@@ -176,14 +204,33 @@ fn first_bit(summary: &Summary) -> String {
     }
 }
 
+/// Four digits that say something.
+fn loss(loss: f64) -> String {
+    if loss < 1.0 { format!("{loss:.4}") } else { words::significant(loss, 4) }
+}
+
 fn ratio(ratio: &Ratio) -> String {
+    let number = |value: f64| match value {
+        f64::INFINITY => "∞".to_owned(),
+        value if value < 10.0 => format!("{value:.2}"),
+        value => format!("{value:.1}"),
+    };
     match ratio.interval {
         // Not a ratio that only rounds to 1.
         Some((1.0, 1.0)) => "same".to_owned(),
-        Some((low, high)) => format!("{low:.2}–{high:.2}"),
+        Some((low, high)) if low == high => number(low),
+        Some((low, high)) => format!("{}–{}", number(low), number(high)),
         None if ratio.value == 1.0 => "same".to_owned(),
-        None => format!("{:.2}", ratio.value),
+        None => number(ratio.value),
     }
+}
+
+fn share(share: f64) -> String {
+    if share == 0.0 {
+        return "0 %".to_owned();
+    }
+    let percent = 100.0 * share;
+    if percent < 10.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }
 
 fn outputs(summary: &Summary) -> String {
@@ -193,7 +240,7 @@ fn outputs(summary: &Summary) -> String {
     };
     let mean = changed.iter().sum::<f64>() / changed.len() as f64;
     match distance {
-        _ if mean > 0.0 => format!("{:.1} % differ", 100.0 * mean),
+        _ if mean > 0.0 => format!("{} differ", share(mean)),
         0 => "same bits".to_owned(),
         distance => format!("{} ulp", words::ulp(distance)),
     }
@@ -249,6 +296,10 @@ fn sentences(summaries: &[Summary]) -> Vec<String> {
         let refused = summary.outcomes.iter().find_map(|outcome| outcome.refused.as_ref())?;
         Some(format!("{}: refused: {refused}", words::capitalised(summary.name)))
     });
+    let skipped = summaries.iter().filter_map(|summary| {
+        Some(format!("{}: skipped: {}", words::capitalised(summary.name), summary.skipped()?))
+    });
+    said.extend(skipped);
     said.extend(refusals);
     said
 }

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
@@ -15,14 +16,60 @@ use crate::checkpoint::{Checkpoint, Element, on_one_line, shown};
 use crate::error::{Error, Result};
 use crate::train::optimizer::Optimizer;
 use crate::train::state::{Part, State};
-use crate::train::trainer::{BATCH, Settings};
+use crate::train::trainer::{ACCUMULATED, BATCH, Settings};
 
 /// The metadata's one key: with one key, the same state gives the same bytes.
-const KEY: &str = "samebits_training";
+pub const KEY: &str = "samebits_training";
 /// The version of the format.
-const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+/// The prefix of the names of parameters, which alone may be stored in another type.
+const PARAMETERS: &str = "parameters.";
 /// The network that the parameters are of.
 const NETWORK: &str = "linear(64,128) batch_norm relu dropout linear(128,10)";
+
+/// The type that parameters are stored in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stored {
+    /// As they are.
+    F32,
+    /// Rounded to f16.
+    F16,
+    /// Rounded to bf16.
+    Bf16,
+}
+
+impl Stored {
+    fn element(self) -> Element {
+        match self {
+            Self::F32 => Element::F32,
+            Self::F16 => Element::F16,
+            Self::Bf16 => Element::BF16,
+        }
+    }
+
+    /// Bytes of f32 as those of this type.
+    fn narrowed(self, bytes: &[u8]) -> Vec<u8> {
+        let values = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        match self {
+            Self::F32 => bytes.to_vec(),
+            Self::F16 => values.flat_map(|value| f16::from_f32(value).to_le_bytes()).collect(),
+            Self::Bf16 => values.flat_map(|value| bf16::from_f32(value).to_le_bytes()).collect(),
+        }
+    }
+
+    /// Bytes of this type as those of f32.
+    fn widened(self, bytes: &[u8]) -> Vec<u8> {
+        let widened = |to_f32: fn([u8; 2]) -> f32| {
+            bytes.as_chunks().0.iter().flat_map(|bytes| to_f32(*bytes).to_le_bytes()).collect()
+        };
+        match self {
+            Self::F32 => bytes.to_vec(),
+            Self::F16 => widened(|bytes| f16::from_le_bytes(bytes).to_f32()),
+            Self::Bf16 => widened(|bytes| bf16::from_le_bytes(bytes).to_f32()),
+        }
+    }
+}
 
 /// What a file says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +83,10 @@ pub struct About {
     pub optimizer: Optimizer,
     /// The algorithms that trained.
     pub algorithms: String,
+    /// Short hashes of their compiled kernels, by the kernels' file.
+    pub kernels: BTreeMap<String, String>,
+    /// The type that parameters are stored in.
+    pub parameters: Stored,
     /// The device that trained.
     pub device: String,
     /// The program's version and revision.
@@ -47,20 +98,29 @@ pub struct About {
 }
 
 impl About {
-    fn new(parts: &[Part], settings: &Settings, device: &str) -> Result<Self> {
+    fn new(parts: &[Part], settings: &Settings, device: &str, parameters: Stored) -> Self {
         let checksums = parts.iter().map(|part| (part.name.clone(), checksum(&part.bytes))).collect();
-        let mut about = Self {
+        Self {
             format: FORMAT,
             network: NETWORK.to_owned(),
             optimizer: settings.optimizer,
             algorithms: settings.algorithms.text(),
+            kernels: settings.algorithms.kernels(),
+            parameters,
             device: device.to_owned(),
             program: format!("samebits {} {}", env!("CARGO_PKG_VERSION"), env!("SAMEBITS_REVISION")),
             checksums,
             checksum: String::new(),
-        };
-        about.checksum = about.own_checksum()?;
-        Ok(about)
+        }
+    }
+
+    /// It as it is written, with its own checksum.
+    ///
+    /// # Errors
+    /// Never: every value has a form in JSON.
+    pub fn sealed(mut self) -> Result<String> {
+        self.checksum = self.own_checksum()?;
+        json(&self)
     }
 
     fn own_checksum(&self) -> Result<String> {
@@ -79,7 +139,8 @@ fn json(about: &About) -> Result<String> {
         .map_err(|error| Error::input(format!("cannot describe a checkpoint: {error}")))
 }
 
-fn checksum(bytes: &[u8]) -> String {
+/// XXH3-128 as 32 hexadecimal digits.
+pub fn checksum(bytes: &[u8]) -> String {
     format!("{:032x}", XxHash3_128::oneshot(bytes))
 }
 
@@ -88,8 +149,19 @@ fn checksum(bytes: &[u8]) -> String {
 /// # Errors
 /// If the folder is not there or the file cannot be written (a full disk); what was at `path` is then still there.
 pub fn save(path: &Path, state: &State, settings: &Settings, device: &str) -> Result<()> {
-    let parts = state.parts();
-    let about = About::new(&parts, settings, device)?;
+    save_as(path, state, settings, device, Stored::F32)
+}
+
+/// As [`save`], with parameters of another type.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_as(path: &Path, state: &State, settings: &Settings, device: &str, stored: Stored) -> Result<()> {
+    let mut parts = state.parts();
+    for part in parts.iter_mut().filter(|part| part.name.starts_with(PARAMETERS)) {
+        (part.element, part.bytes) = (stored.element(), stored.narrowed(&part.bytes));
+    }
+    let about = About::new(&parts, settings, device, stored).sealed()?;
     let cannot = |error: safetensors::SafeTensorError| {
         Error::input(format!("{}: cannot write: {error}", path.display()))
     };
@@ -98,7 +170,7 @@ pub fn save(path: &Path, state: &State, settings: &Settings, device: &str) -> Re
             .map(|view| (&part.name, view))
             .map_err(cannot)
     });
-    let metadata = HashMap::from([(KEY.to_owned(), json(&about)?)]);
+    let metadata = HashMap::from([(KEY.to_owned(), about)]);
     let bytes = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata)).map_err(cannot)?;
     replace(path, &bytes)
 }
@@ -168,6 +240,8 @@ fn take(
     element: Element,
     shape: Option<&[usize]>,
 ) -> std::result::Result<Vec<u8>, String> {
+    let stored = if name.starts_with(PARAMETERS) { about.parameters } else { Stored::F32 };
+    let element = if element == Element::F32 { stored.element() } else { element };
     let (Some(tensor), Some(saved)) = (file.get(name), about.checksums.get(name)) else {
         return Err(format!("tensor \"{name}\" is missing; save it again"));
     };
@@ -183,13 +257,16 @@ fn take(
     if checksum(tensor.bytes) != *saved {
         return Err(format!("tensor \"{name}\" is not what was saved: a bit flipped; copy or save it again"));
     }
-    let finite = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes).is_finite();
-    let first = tensor.bytes.as_chunks().0.iter().position(|bytes| element == Element::F32 && !finite(bytes));
-    match first {
+    if element != stored.element() {
+        return Ok(tensor.bytes.to_vec());
+    }
+    let bytes = stored.widened(tensor.bytes);
+    let is_odd = |bytes: &[u8; 4]| !f32::from_le_bytes(*bytes).is_finite();
+    match bytes.as_chunks().0.iter().position(is_odd) {
         Some(place) => Err(format!(
             "tensor \"{name}\" is not finite at element {place}: training had diverged; go on from an earlier one"
         )),
-        None => Ok(tensor.bytes.to_vec()),
+        None => Ok(bytes),
     }
 }
 
@@ -212,6 +289,12 @@ fn check(state: &State, images: usize) -> std::result::Result<(), String> {
         return Err(format!(
             "its order has {} images of {images} and {taken} are taken; save it again",
             state.order.len()
+        ));
+    }
+    if state.batches >= ACCUMULATED {
+        return Err(format!(
+            "it has gradients of {} batches, and a step takes {ACCUMULATED}; save it again",
+            state.batches
         ));
     }
     if state.normalisation.deviation <= 0.0 {

@@ -1,10 +1,12 @@
 //! Products, sums and batch-norm of a training step: the suite's own operations, prepared and executed on a device by the
 //! algorithms that were chosen.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::device::{Device, Problem};
 use crate::error::{Error, Result};
+use crate::guarantee::Guarantee;
 use crate::input::Distribution;
 use crate::operation::{self, Algorithm, Operation, batch_norm, matmul, reduce};
 use crate::poison::Poison;
@@ -35,12 +37,21 @@ impl Default for Algorithms {
 }
 
 impl Algorithms {
-    /// The defaults, but for what `choices` name as `operation=algorithm`.
+    /// The defaults, but for what `choices` name as `operation=algorithm` or, of several of that name, as
+    /// `operation=algorithm;setting`.
     ///
     /// # Errors
     /// An operation or algorithm that there is not, with those that there are.
     pub fn choose(choices: &[String]) -> Result<Self> {
-        let mut chosen = Self::default();
+        Self::default().with(choices)
+    }
+
+    /// These, but for what `choices` name.
+    ///
+    /// # Errors
+    /// As [`Algorithms::choose`].
+    pub fn with(self, choices: &[String]) -> Result<Self> {
+        let mut chosen = self;
         for choice in choices {
             let Some((operation, name)) = choice.split_once('=') else {
                 return Err(Error::input(format!(
@@ -58,11 +69,28 @@ impl Algorithms {
         Ok(chosen)
     }
 
-    /// `operation=algorithm` of each.
+    /// What all of them claim.
+    pub fn guarantee(&self) -> Guarantee {
+        self.reduce.guarantee.min(self.matmul.guarantee).min(self.batch_norm.guarantee)
+    }
+
+    /// Short hashes of the compiled kernels, by the kernels' file.
+    pub fn kernels(&self) -> BTreeMap<String, String> {
+        [self.reduce, self.matmul, self.batch_norm]
+            .map(|way| (way.module.name.to_owned(), way.module.hash()))
+            .into_iter()
+            .collect()
+    }
+
+    /// `operation=algorithm` of each, as [`Algorithms::choose`] takes it.
     pub fn text(&self) -> String {
         let Self { reduce, matmul, batch_norm } = self;
-        let named = [("reduce", reduce), ("matmul", matmul), ("batch_norm", batch_norm)]
-            .map(|(operation, algorithm)| format!("{operation}={}", algorithm.name));
+        let named = [("reduce", reduce), ("matmul", matmul), ("batch_norm", batch_norm)].map(
+            |(operation, algorithm)| match algorithm.setting {
+                "" => format!("{operation}={}", algorithm.name),
+                setting => format!("{operation}={};{setting}", algorithm.name),
+            },
+        );
         named.join(",")
     }
 }
@@ -70,9 +98,13 @@ impl Algorithms {
 fn trained_with(operation: &'static dyn Operation, name: &str) -> Result<&'static Algorithm> {
     // Evaluation is no way to train.
     let ways = || operation.algorithms().iter().filter(|way| operation.function(way.name) != "evaluation");
-    ways().find(|way| way.name == name).ok_or_else(|| {
-        let mut known: Vec<_> = ways().map(|way| way.name).collect();
-        known.dedup();
+    let (wanted, setting) = name.split_once(';').unwrap_or((name, ""));
+    ways().find(|way| way.name == wanted && (setting.is_empty() || way.setting == setting)).ok_or_else(|| {
+        let called = |way: &Algorithm| match way.setting {
+            "" => way.name.to_owned(),
+            setting => format!("{};{setting}", way.name),
+        };
+        let known: Vec<_> = ways().map(called).collect();
         Error::input(format!(
             "{} has no algorithm \"{name}\" to train with; known: {}",
             operation.name(),
@@ -233,12 +265,10 @@ fn too_few() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guarantee::Guarantee;
 
     #[test]
     fn the_defaults_claim_the_same_bits_everywhere() {
-        let Algorithms { reduce, matmul, batch_norm } = Algorithms::default();
-        assert!([reduce, matmul, batch_norm].iter().all(|way| way.guarantee == Guarantee::GpuToGpu));
+        assert_eq!(Algorithms::default().guarantee(), Guarantee::GpuToGpu);
         assert_eq!(Algorithms::default().text(), "reduce=fixed_tree,matmul=tiled,batch_norm=split_tree");
     }
 
@@ -250,7 +280,8 @@ mod tests {
         for (choice, said) in [
             ("matmul", "operation=name"),
             ("sort=quick", "unknown operation"),
-            ("matmul=fast", "known: tiled, split_k_ordered, split_k_atomic, contractible"),
+            ("matmul=fast", "split_k_atomic, contractible;fmad=0, contractible;fmad=1"),
+            ("matmul=contractible;fmad=2", "no algorithm \"contractible;fmad=2\""),
             ("batch_norm=inference", "to train with; known: split_tree, channel_tree, atomic"),
         ] {
             let error = Algorithms::choose(&[choice.to_owned()]).unwrap_err().to_string();

@@ -206,9 +206,7 @@ impl Network<'_> {
         let count = digits.len() as f32;
         let loss = self.math.row_sums(losses.collect(), digits.len())?[0] / count;
         if !loss.is_finite() {
-            return Err(Error::device(format!(
-                "the loss is {loss}: training diverged; lower the learning rate"
-            )));
+            return Err(Error::Diverged(loss));
         }
         let gradient = exponentials.iter().enumerate().map(|(place, exponential)| {
             let (image, class) = (place / CLASSES, place % CLASSES);

@@ -17,6 +17,12 @@ pub struct State {
     pub statistics: Statistics,
     /// The optimizer's state.
     pub moments: Moments,
+    /// The sum of the gradients of batches that no step was made of yet.
+    pub accumulated: Parameters,
+    /// How many batches that are.
+    pub batches: u64,
+    /// Whether the network is in training mode, which it is evaluated in then.
+    pub is_training: bool,
     /// What pixels are normalised with.
     pub normalisation: Normalisation,
     /// Steps taken.
@@ -49,10 +55,12 @@ pub struct Part {
 }
 
 /// Whole numbers of a state, by name.
-const COUNTERS: [&str; 8] = [
+const COUNTERS: [&str; 10] = [
     "step",
     "schedule",
     "optimizer.steps",
+    "gradients.batches",
+    "training_mode",
     "order.cursor",
     "seed",
     "shuffling.position",
@@ -81,6 +89,9 @@ impl State {
             parameters,
             statistics: Statistics::initial(),
             moments: Moments::initial(),
+            accumulated: Parameters::zeros(),
+            batches: 0,
+            is_training: false,
             normalisation,
             step: 0,
             schedule: 0,
@@ -108,6 +119,7 @@ impl State {
             ("parameters", &self.parameters),
             ("optimizer.first", &self.moments.first),
             ("optimizer.second", &self.moments.second),
+            ("gradients", &self.accumulated),
         ] {
             let named = NAMES.iter().zip(SHAPES).zip(&values.0);
             parts.extend(
@@ -122,6 +134,8 @@ impl State {
             self.step,
             self.schedule,
             self.moments.steps,
+            self.batches,
+            u64::from(self.is_training),
             self.cursor,
             self.shuffling.seed,
             self.shuffling.position,
@@ -151,8 +165,12 @@ impl State {
             }
             Ok(values)
         };
-        let [parameters, first, second] =
-            [parameters("parameters")?, parameters("optimizer.first")?, parameters("optimizer.second")?];
+        let [parameters, first, second, accumulated] = [
+            parameters("parameters")?,
+            parameters("optimizer.first")?,
+            parameters("optimizer.second")?,
+            parameters("gradients")?,
+        ];
         let statistics = Statistics {
             mean: floats("norm.running_mean", &[HIDDEN])?,
             var: floats("norm.running_var", &[HIDDEN])?,
@@ -164,12 +182,15 @@ impl State {
         for (name, counter) in COUNTERS.iter().zip(&mut counters) {
             *counter = numbers(&take(name, Element::U64, Some(&[]))?, u64::from_le_bytes)[0];
         }
-        let [step, schedule, steps, cursor, seed, shuffled, dropped, shifted] = counters;
+        let [step, schedule, steps, batches, mode, cursor, seed, shuffled, dropped, shifted] = counters;
         let at = |purpose, position| Generator::at(seed, purpose, position);
         Ok(Self {
             parameters,
             statistics,
             moments: Moments { first, second, steps },
+            accumulated,
+            batches,
+            is_training: mode != 0,
             normalisation,
             step,
             schedule,
