@@ -1,7 +1,7 @@
 //! The program's own speed against yardsticks of the same run: the fixed tree against the read bandwidth,
 //! digest and divergence against a memory copy; products for `scripts/peers/numpy_ratios.py`; the simulated
 //! GPU in thread instructions; `samebits diff` on files in the page cache against the read bandwidth; `samebits
-//! compare` of many rows.
+//! compare` of many rows; `samebits causes` with one seed.
 //!
 //! `cargo bench --features self-bench --bench self_speed`
 
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use safetensors::tensor::TensorView;
+use samebits::causes::measure::{Bench, Length, Other};
+use samebits::causes::resume;
+use samebits::causes::table::Place;
 use samebits::checkpoint::Checkpoint;
 use samebits::device::cpu::Cpu;
 use samebits::device::sim::Sim;
@@ -35,6 +38,9 @@ use samebits::report::compare::model::Comparison;
 use samebits::report::compare::{csv, json, terminal};
 use samebits::suite::blank_row;
 use samebits::tensor::{Data, Dtype, Tensor};
+use samebits::train::digits::Digits;
+use samebits::train::optimizer::Optimizer;
+use samebits::train::trainer::{Settings, Trainer};
 use samebits::verdict::Verdict;
 use samebits::workload::Workload;
 
@@ -361,12 +367,43 @@ fn look(most: &AtomicU64) {
     most.fetch_max(own_memory(), Ordering::Relaxed);
 }
 
+/// All rows of `samebits causes` with one seed, and a step of training alone, on all cores. The new process's part is done
+/// in this one.
+fn training(criterion: &mut Criterion) {
+    let (cpu, sim, digits) = (Cpu::new().expect("threads"), Sim::new(u64::MAX), Digits::load());
+    let settings = Settings::new(Optimizer::Momentum);
+    let folder = tempfile::tempdir().expect("a folder");
+    let others = [Other { place: Place::Sim, device: Ok(&sim), steps: 3 }];
+    let in_new_process = |path: &Path, steps| {
+        let answer = folder.path().join("answer.json");
+        resume::answer(&cpu, path, steps, &answer)?;
+        resume::read(&answer)
+    };
+    let bench = Bench {
+        device: &cpu,
+        others: &others,
+        digits: &digits,
+        settings,
+        length: Length::USUAL,
+        folder: folder.path(),
+        in_new_process: &in_new_process,
+    };
+    let mut group = criterion.benchmark_group("causes");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat);
+    let mut trainer = Trainer::new(&cpu, &digits, settings, 1);
+    group.bench_function("a step of training", |bencher| bencher.iter(|| trainer.step().expect("a step")));
+    group.bench_function("all rows of one seed", |bencher| {
+        bencher.iter(|| bench.measure(1, &|| Ok(())).expect("rows"));
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(3));
-    targets = fixed_tree, digest_and_divergence, products, simulation, checkpoints, comparison
+    targets = fixed_tree, digest_and_divergence, products, simulation, checkpoints, comparison, training
 }
 criterion_main!(benches);

@@ -62,11 +62,13 @@ pub struct Outcome {
     /// The largest distance of an output, in units in the last place.
     pub max_ulp: Option<u64>,
     /// The geometric mean, over the steps after loading, of the loss over that of the uninterrupted run at the same step;
-    /// infinite where the loss ceased to be a number.
+    /// infinite where the loss ceased to be a number (`null` in JSON).
     pub later_ratio: Option<f64>,
     /// Steps after loading until the loss is back within 1 % of the uninterrupted run's, after its worst; 0 if it never was
     /// beyond; `None` if it does not come back, or was refused.
     pub back_after: Option<u64>,
+    /// Steps after loading at which the loss ceased to be a number, if it did.
+    pub diverged: Option<u64>,
     /// The losses after loading, and after each step, as far as they are numbers.
     pub curve: Vec<f32>,
 }
@@ -270,6 +272,7 @@ fn nothing(cause: &Cause, seed: u64, loss_before: f32) -> Outcome {
         max_ulp: None,
         later_ratio: None,
         back_after: None,
+        diverged: None,
         curve: Vec::new(),
     }
 }
@@ -306,6 +309,7 @@ fn compared(outcome: Outcome, usual: &Watched, run: &Watched) -> Outcome {
         loss_after: Some(run.evaluated.first().map_or(f32::INFINITY, |evaluated| evaluated.loss)),
         later_ratio: mean,
         back_after: back_after(&ratios),
+        diverged: has_diverged.then_some(run.evaluated.len() as u64),
         curve: run.evaluated.iter().map(|evaluated| evaluated.loss).collect(),
         ..outcome
     };

@@ -102,7 +102,7 @@ pub fn csv(measured: &Measured) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "cause",
     "kind",
     "seed",
@@ -118,6 +118,7 @@ const COLUMNS: [&str; 15] = [
     "max_ulp",
     "later_ratio",
     "back_after",
+    "diverged",
 ];
 
 fn record(outcome: &Outcome) -> [String; COLUMNS.len()] {
@@ -140,6 +141,7 @@ fn record(outcome: &Outcome) -> [String; COLUMNS.len()] {
         text(outcome.max_ulp.as_ref()),
         text(outcome.later_ratio.as_ref()),
         text(outcome.back_after.as_ref()),
+        text(outcome.diverged.as_ref()),
     ]
 }
 
