@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::causes::table::{CAUSES, Cause, Change, Kind, Place};
-use crate::device::Device;
+use crate::condition::{CodeSetting, CompileSetting, Condition};
+use crate::device::{Device, nvrtc};
 use crate::divergence::divergence;
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
+use crate::perturbation::Perturbation;
 use crate::tensor::Tensor;
 use crate::train::checkpoint::{self, Stored};
 use crate::train::digits::{CLASSES, Digits};
@@ -227,15 +229,50 @@ impl<'a> Bench<'a> {
                     None => return Ok(none),
                 }
             }
+            Change::Recompiled(setting) => match self.recompiled(path, setting) {
+                Ok((run, most)) => Watched::of(&mut run?, steps.min(most))?,
+                Err(reason) => return Ok(Outcome { skipped: Some(reason), ..none }),
+            },
             Change::File(change) => return Ok(Outcome { refused: self.refused(path, change)?, ..none }),
         };
         Ok(compared(none, usual, &watched))
     }
 
+    /// A run that goes on with kernels that are compiled again, and the most steps to watch; or why there is none. Where
+    /// the training device has no kernels, that is on the simulated GPU.
+    fn recompiled(
+        &self,
+        path: &Path,
+        setting: CompileSetting,
+    ) -> std::result::Result<(Result<Trainer<'a>>, u64), String> {
+        let has_kernels =
+            |device: &dyn Device| device.perturbations().contains(&Perturbation::ReloadRecompile);
+        let simulated = || self.others.iter().find(|other| other.place == Place::Sim);
+        let (device, most) = match simulated() {
+            _ if has_kernels(self.device) => (self.device, u64::MAX),
+            Some(Other { device, steps, .. }) => (device.clone()?, *steps),
+            None => return Err("no device here has kernels".to_owned()),
+        };
+        if let Some(reason) = device.reason_to_skip(Perturbation::ReloadRecompile) {
+            return Err(reason);
+        }
+        let condition = if setting == CompileSetting::NONE {
+            let nvrtc = nvrtc::version().map_err(|error| error.to_string())?;
+            Condition::Recompiled { nvrtc, same: false }
+        } else {
+            Condition::Code(CodeSetting::Compile(setting))
+        };
+        let run = self.loaded(path, device).map(|mut run| {
+            run.settings.condition = condition;
+            run
+        });
+        Ok((run, most))
+    }
+
     /// A control binds where the algorithms claim as much.
     fn kind(&self, cause: &Cause) -> Kind {
         let needed = match cause.change {
-            Change::Device(_) => Guarantee::GpuToGpu,
+            Change::Device(_) | Change::Recompiled(_) => Guarantee::GpuToGpu,
             _ => Guarantee::RunToRun,
         };
         let is_claimed = self.settings.algorithms.guarantee() >= needed;

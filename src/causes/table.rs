@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::causes::damage;
+use crate::condition::CompileSetting;
 use crate::error::Result;
 use crate::train::checkpoint::Stored;
 use crate::train::digits::{CLASSES, Image, Normalisation};
@@ -71,6 +72,8 @@ pub enum Change {
     NewProcess,
     /// Nothing, but going on happens on another device.
     Device(Place),
+    /// Kernels are compiled again, under these options; on a device that has kernels.
+    Recompiled(CompileSetting),
     /// To the file before it is read.
     File(fn(&Path) -> Result<()>),
 }
@@ -93,6 +96,7 @@ pub static CAUSES: &[Cause] = &[
     cause("nothing forgotten, on the CPU", Kind::Control, Change::Device(Place::Cpu)),
     cause("nothing forgotten, simulated", Kind::Control, Change::Device(Place::Sim)),
     cause("nothing forgotten, CUDA GPU", Kind::Control, Change::Device(Place::Cuda)),
+    cause("kernels compiled anew", Kind::Control, Change::Recompiled(CompileSetting::NONE)),
     run("gradients computed, not used", Kind::Control, |run| run.clone().step()),
     run("atomic kernels", Kind::Numeric, |run| {
         with(run, &["reduce=atomic_element", "matmul=split_k_atomic", "batch_norm=atomic"])
@@ -105,6 +109,7 @@ pub static CAUSES: &[Cause] = &[
         Kind::Numeric,
         Change::Beside(["matmul=contractible;fmad=1", "matmul=contractible;fmad=0"]),
     ),
+    cause("compiled with fast math", Kind::Numeric, Change::Recompiled(CompileSetting::FAST_MATH)),
     cause("parameters saved as f16", Kind::Numeric, Change::Stored(Stored::F16)),
     cause("parameters saved as bf16", Kind::Numeric, Change::Stored(Stored::Bf16)),
     run("evaluated in training mode", Kind::State, |run| {

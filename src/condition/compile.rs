@@ -22,6 +22,11 @@ pub struct CompileSetting {
 const FAST_MATH: &str = "fast-math";
 
 impl CompileSetting {
+    /// As the committed PTX was compiled.
+    pub const NONE: Self = Self { fmad: None, ftz: None, prec_div: None, prec_sqrt: None, fast_math: false };
+    /// All that is faster.
+    pub const FAST_MATH: Self = Self { fast_math: true, ..Self::NONE };
+
     /// Those worth trying: each departs from the compiler's default in one thing, the last in all.
     pub fn all() -> Vec<Self> {
         vec![
@@ -29,7 +34,7 @@ impl CompileSetting {
             Self { ftz: Some(true), ..Self::default() },
             Self { prec_div: Some(false), ..Self::default() },
             Self { prec_sqrt: Some(false), ..Self::default() },
-            Self { fast_math: true, ..Self::default() },
+            Self::FAST_MATH,
         ]
     }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::condition::Condition;
 use crate::device::{Device, Problem};
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
@@ -152,6 +153,8 @@ pub struct Math<'d> {
     pub device: &'d dyn Device,
     /// How.
     pub algorithms: Algorithms,
+    /// What is changed of how kernels are made ready.
+    pub condition: Condition,
 }
 
 impl Math<'_> {
@@ -244,7 +247,7 @@ impl Math<'_> {
             ..Workload::new("training", operation, shape, Dtype::F32, Distribution::Normal)
         };
         let staged = self.device.stage(Arc::new(Problem { workload, inputs }))?;
-        let mut prepared = staged.prepare(algorithm)?;
+        let mut prepared = staged.prepare_under(algorithm, self.condition)?;
         prepared.execute(Poison::of_execution(0))?;
         let values = |tensor: &Tensor| match &tensor.data {
             Data::F32(values) => values.clone(),

@@ -1,5 +1,6 @@
 //! The training loop: batches in the order that the state holds, one step after the other, and evaluation.
 
+use crate::condition::Condition;
 use crate::device::Device;
 use crate::error::Result;
 use crate::train::digits::{CLASSES, Digits, Image, Normalisation, augmented};
@@ -31,6 +32,8 @@ pub struct Settings {
     pub momentum: f32,
     /// How each operation is computed.
     pub algorithms: Algorithms,
+    /// What is changed of how kernels are made ready.
+    pub condition: Condition,
     /// Into how many parts, each read by a worker, the order of images is dealt.
     pub workers: usize,
     /// Whether running statistics follow a step's first batch alone, as those of one of several devices do that each
@@ -56,6 +59,7 @@ impl Settings {
             epsilon: 1e-5,
             momentum: 0.1,
             algorithms: Algorithms::default(),
+            condition: Condition::Usual,
             workers: 1,
             tracks_one_shard: false,
             reads_columns: false,
@@ -87,8 +91,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn network(&self) -> Network<'_> {
-        let Settings { epsilon, momentum, algorithms, .. } = self.settings;
-        Network { math: Math { device: self.device, algorithms }, epsilon, momentum }
+        let Settings { epsilon, momentum, algorithms, condition, .. } = self.settings;
+        Network { math: Math { device: self.device, algorithms, condition }, epsilon, momentum }
     }
 
     /// One batch; its loss. Its gradient is added to those before it, and when there are as many as a step takes,

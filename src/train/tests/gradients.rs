@@ -1,5 +1,6 @@
 //! Gradients against central differences of the same network, written once more, plainly and in f64.
 
+use crate::condition::Condition;
 use crate::device::cpu::Cpu;
 use crate::train::digits::{CLASSES, Digits, Normalisation, PIXELS};
 use crate::train::elementwise::dropout_factors;
@@ -57,7 +58,7 @@ fn gradients_agree_with_finite_differences_in_f64() {
             .for_each(|(value, word)| *value = shift + crate::train::philox::unit(word) / 2.0);
     }
     let network = Network {
-        math: Math { device: &cpu, algorithms: Algorithms::default() },
+        math: Math { device: &cpu, algorithms: Algorithms::default(), condition: Condition::Usual },
         epsilon: EPSILON,
         momentum: 0.1,
     };
@@ -101,7 +102,7 @@ fn running_statistics_move_by_a_tenth_towards_the_batch() {
     let pixels = state.normalisation.apply(images);
     let digits: Vec<u8> = images.iter().map(|image| image.digit).collect();
     let network = Network {
-        math: Math { device: &cpu, algorithms: Algorithms::default() },
+        math: Math { device: &cpu, algorithms: Algorithms::default(), condition: Condition::Usual },
         epsilon: EPSILON,
         momentum: 0.1,
     };
