@@ -273,6 +273,14 @@ pub trait Prepared {
     /// If they cannot be read back.
     fn outputs(&mut self) -> Result<&[Tensor]>;
 
+    /// The same for one who executes no more.
+    ///
+    /// # Errors
+    /// If they cannot be read back.
+    fn into_outputs(mut self: Box<Self>) -> Result<Vec<Tensor>> {
+        Ok(self.outputs()?.to_vec())
+    }
+
     /// The time of `iterations` executions on outputs as they are. Accumulator outputs are left out: a
     /// user of the narrow store does not pay for them.
     ///

@@ -12,7 +12,7 @@ pub mod index_add;
 pub mod instructions;
 pub mod matmul;
 #[cfg(test)]
-mod plan_tests;
+pub(crate) mod plan_tests;
 pub mod reduce;
 pub mod twin;
 
@@ -89,6 +89,11 @@ pub trait Operation: Sync {
     /// the same one stand in for each other, so only these are weighed against each other.
     fn function(&self, _name: &str) -> &'static str {
         ""
+    }
+
+    /// Whether twins are over before another thread has woken up: they are executed by the thread that asks.
+    fn is_small(&self) -> bool {
+        false
     }
 
     /// Ways of others that can be measured beside its algorithms.

@@ -238,8 +238,12 @@ impl PreparedTwin<'_> {
     fn run(&mut self) {
         let Problem { workload, inputs } = &*self.problem;
         let (target, algorithm, outputs) = (&self.target, self.algorithm, &mut self.outputs);
-        let pool = self.pool.as_ref().unwrap_or(&self.cpu.pool);
-        pool.install(|| (algorithm.twin)(workload, target, inputs, outputs));
+        let mut twin = || (algorithm.twin)(workload, target, inputs, outputs);
+        match &self.pool {
+            Some(pool) => pool.install(twin),
+            None if workload.operation.is_small() => twin(),
+            None => self.cpu.pool.install(twin),
+        }
     }
 
     /// Puts tensors without elements in place of accumulators, which twins then leave; or the
@@ -262,6 +266,10 @@ impl Prepared for PreparedTwin<'_> {
 
     fn outputs(&mut self) -> Result<&[Tensor]> {
         Ok(&self.outputs)
+    }
+
+    fn into_outputs(self: Box<Self>) -> Result<Vec<Tensor>> {
+        Ok(self.outputs)
     }
 
     fn time(&mut self, iterations: u64, _: Cache) -> Result<Duration> {

@@ -93,6 +93,13 @@ pub static CONTRACTIBLE_FMAD1: Module = Module {
     ptx: include_str!("../../kernels/ptx/contractible_fmad1.ptx"),
 };
 
+/// `kernels/elementwise.cu`: the steps of a training run between products and sums.
+pub static ELEMENTWISE: Module = Module {
+    name: "elementwise",
+    source: Source { name: "elementwise.cu", text: include_str!("../../kernels/elementwise.cu") },
+    ptx: include_str!("../../kernels/ptx/elementwise.ptx"),
+};
+
 /// `kernels/support.cu`: the read probe, delays and background load.
 pub static SUPPORT: Module = Module {
     name: "support",
@@ -101,8 +108,8 @@ pub static SUPPORT: Module = Module {
 };
 
 /// All compiled kernels that the program carries.
-pub static MODULES: [&Module; 6] =
-    [&REDUCE, &MATMUL, &CONTRACTIBLE_FMAD0, &CONTRACTIBLE_FMAD1, &BATCH_NORM, &SUPPORT];
+pub static MODULES: [&Module; 7] =
+    [&REDUCE, &MATMUL, &CONTRACTIBLE_FMAD0, &CONTRACTIBLE_FMAD1, &BATCH_NORM, &ELEMENTWISE, &SUPPORT];
 
 /// Scratch memory of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

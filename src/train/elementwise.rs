@@ -1,131 +1,280 @@
-//! The steps between products and sums: every element by itself, one rounded operation after the other, as a kernel with
-//! `__fmul_rn` and `__fadd_rn` does them. No maths library: exp and log are fixed polynomials, those of Cephes.
+//! The steps of training between products and sums: every element by itself, or a row of few. Each is an operation with
+//! kernel and twin, which a device prepares and executes as it does the suite's; but no row of the suite, so it stands in no
+//! list of operations.
 
-use crate::operation::twin::canonical;
-use crate::train::philox::unit;
-
-/// e^x, for x up to 88; 0 below −87, where results would be subnormal. Within 2 units in the last place.
-pub fn exp(x: f32) -> f32 {
-    if x < -87.0 {
-        return 0.0;
-    }
-    // Adding and taking away 1.5 · 2^23 rounds to an integer.
-    const ROUND: f32 = 12_582_912.0;
-    let power = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
-    // ln 2 in two parts, the first of so few bits that the product is exact.
-    let rest = (x - power * (355.0 / 512.0)) - power * -2.121_944_4e-4;
-    let coefficients = [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
-    let polynomial = coefficients.iter().fold(1.987_569_1e-4, |sum, next| sum * rest + next);
-    let fraction = (polynomial * (rest * rest) + rest) + 1.0;
-    canonical(fraction * f32::from_bits(((power as i32 + 127) as u32) << 23))
-}
-
-/// The natural logarithm of a normal number above 0. Within 2 units in the last place.
-pub fn log(x: f32) -> f32 {
-    let bits = x.to_bits();
-    // The fraction in [√½, √2), so that the polynomial's argument is small.
-    let above = bits.wrapping_sub(std::f32::consts::FRAC_1_SQRT_2.to_bits());
-    let power = (above as i32 >> 23) as f32;
-    let fraction = f32::from_bits(bits.wrapping_sub(above & 0xff80_0000)) - 1.0;
-    let square = fraction * fraction;
-    let coefficients = [
-        -1.151_461e-1,
-        1.167_699_9e-1,
-        -1.242_014_1e-1,
-        1.424_932_3e-1,
-        -1.666_805_8e-1,
-        2.000_071_5e-1,
-        -2.499_999_4e-1,
-        3.333_333e-1,
-    ];
-    let polynomial = coefficients.iter().fold(7.037_683_6e-2, |sum, next| sum * fraction + next);
-    let tail = (polynomial * (square * fraction) + power * -2.121_944_4e-4) - 0.5 * square;
-    canonical((fraction + tail) + power * (355.0 / 512.0))
-}
-
-/// What is above 0.
-pub fn relu(x: &[f32]) -> Vec<f32> {
-    x.iter().map(|x| if *x > 0.0 { *x } else { 0.0 }).collect()
-}
-
-/// The gradient before [`relu`] of `x`, from that behind it.
-pub fn relu_backward(x: &[f32], gradient: &[f32]) -> Vec<f32> {
-    x.iter().zip(gradient).map(|(x, gradient)| if *x > 0.0 { *gradient } else { 0.0 }).collect()
-}
-
-/// Per word the factor of its activation: 0 with probability `rate`, else 1 ÷ (1 − `rate`).
-pub fn dropout_factors(words: &[u32], rate: f32) -> Vec<f32> {
-    let kept = 1.0 / (1.0 - rate);
-    words.iter().map(|word| if unit(*word) < rate { 0.0 } else { kept }).collect()
-}
-
-/// Products, element by element.
-pub fn products(a: &[f32], b: &[f32]) -> Vec<f32> {
-    a.iter().zip(b).map(|(a, b)| a * b).collect()
-}
-
-/// Adds a vector to every row.
-pub fn add_to_rows(rows: &mut [f32], vector: &[f32]) {
-    for row in rows.chunks_mut(vector.len().max(1)) {
-        row.iter_mut().zip(vector).for_each(|(element, added)| *element += added);
-    }
-}
-
-/// e^(x − the largest x of the row), row by row of `columns`; and the largest.
-pub fn shifted_exponentials(rows: &[f32], columns: usize) -> (Vec<f32>, Vec<f32>) {
-    let largest: Vec<f32> =
-        rows.chunks(columns).map(|row| row.iter().copied().fold(f32::NEG_INFINITY, f32::max)).collect();
-    let shifted =
-        rows.chunks(columns).zip(&largest).flat_map(|(row, most)| row.iter().map(move |x| exp(x - most)));
-    (shifted.collect(), largest)
-}
-
-/// Columns as rows.
-pub fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
-    (0..columns).flat_map(|column| matrix.iter().skip(column).step_by(columns).copied()).collect()
-}
-
+pub mod functions;
+mod plan;
+mod reference;
+mod table;
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod tests;
+mod twin;
 
-    fn ulps(ours: f32, exact: f64) -> f64 {
-        let unit = (exact as f32).abs().to_bits();
-        let spacing = f64::from(f32::from_bits(unit + 1)) - f64::from(f32::from_bits(unit));
-        (f64::from(ours) - exact).abs() / spacing
+use std::str::FromStr;
+
+use crate::device::plan::{Argument, ELEMENTWISE, Plan};
+use crate::error::{Error, Result};
+use crate::guarantee::Guarantee;
+use crate::input::{InputSpec, Values};
+use crate::operation::{Algorithm, Form, Operation, OutputSpec, Reference, ReferenceOutput, Target, Work};
+use crate::tensor::{Data, Dtype, Tensor};
+use crate::workload::{Setting, Shape, Workload};
+
+pub use table::*;
+
+/// How many elements there are of a tensor, or threads of a launch, with matrices of rows and columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// One per element.
+    Elements,
+    /// One per row.
+    Rows,
+    /// One per column.
+    Columns,
+    /// One per four elements, the last for what is left.
+    Fours,
+}
+
+impl Extent {
+    fn of(self, [rows, columns]: [u64; 2]) -> u64 {
+        match self {
+            Self::Elements => rows * columns,
+            Self::Rows => rows,
+            Self::Columns => columns,
+            Self::Fours => (rows * columns).div_ceil(4),
+        }
+    }
+}
+
+/// An input.
+#[derive(Debug)]
+struct Input {
+    name: &'static str,
+    extent: Extent,
+    /// What tests fill it with.
+    values: InputValues,
+}
+
+/// Values of an input in tests.
+#[derive(Debug, Clone, Copy)]
+enum InputValues {
+    /// The workload's distribution.
+    Any,
+    /// Even over an interval.
+    Between(f32, f32),
+    /// Numbers of columns.
+    Column,
+}
+
+/// A step of training.
+pub struct Elementwise {
+    /// Its name: its kernel is `elementwise_<name>`.
+    pub name: &'static str,
+    inputs: &'static [Input],
+    outputs: &'static [(&'static str, Extent)],
+    /// Numbers that it takes beside tensors, with what they are where nothing is set.
+    floats: &'static [(&'static str, f32)],
+    /// Whole ones.
+    integers: &'static [(&'static str, u64)],
+    /// A thread per what.
+    threads: Extent,
+    twin: fn(&Call, &mut [&mut [f32]]),
+    reference: fn(&Call) -> Vec<ReferenceOutput>,
+    ways: [Algorithm; 1],
+}
+
+/// Everything that a step is computed from.
+struct Call<'a> {
+    rows: usize,
+    columns: usize,
+    /// In the order of the step's table.
+    floats: Vec<f32>,
+    /// In the order of the step's table.
+    integers: Vec<u64>,
+    inputs: Vec<&'a [f32]>,
+}
+
+impl Elementwise {
+    /// The step's one way: `plan` and `twin` name the step itself.
+    const fn way(
+        plan: fn(&Workload, &Target) -> Plan,
+        twin: fn(&Workload, &Target, &[Tensor], &mut [Tensor]),
+    ) -> [Algorithm; 1] {
+        [Algorithm {
+            name: "elementwise",
+            setting: "",
+            guarantee: Guarantee::GpuToGpu,
+            // Some divide by the number of rows, and dropout counts elements.
+            batch_invariant: false,
+            order: "nothing: each element is computed by itself",
+            dtypes: &[Dtype::F32],
+            contended: false,
+            module: &ELEMENTWISE,
+            plan,
+            twin,
+            depth: |_, _| 0,
+        }]
     }
 
-    #[test]
-    fn exp_is_within_two_ulp() {
-        let worst = (0..=1_000_000)
-            .map(|step| -87.0 + step as f32 * (175.0 / 1_000_000.0))
-            .map(|x| ulps(exp(x), f64::from(x).exp()))
-            .fold(0.0, f64::max);
-        assert!(worst < 2.0, "{worst}");
-        assert_eq!((exp(0.0), exp(-88.0), exp(f32::NEG_INFINITY)), (1.0, 0.0, 0.0));
-        assert!(exp(f32::NAN).is_nan());
+    /// Its one algorithm.
+    pub fn algorithm(&'static self) -> &'static Algorithm {
+        &self.ways[0]
     }
 
-    #[test]
-    fn log_is_within_two_ulp() {
-        let worst = (0..2_000_000u32)
-            .map(|step| f32::from_bits(f32::MIN_POSITIVE.to_bits() + step * 1055))
-            .map(|x| ulps(log(x), f64::from(x).ln()))
-            .fold(0.0, f64::max);
-        assert!(worst < 2.0, "{worst}");
-        assert_eq!(log(1.0), 0.0);
+    /// The names of its inputs, in their order.
+    pub fn input_names(&self) -> impl Iterator<Item = &'static str> {
+        self.inputs.iter().map(|input| input.name)
     }
 
-    #[test]
-    fn a_matrix_is_transposed() {
-        assert_eq!(transposed(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    /// The arguments behind the tensors: extents, then what is set.
+    fn scalars(&self, workload: &Workload) -> impl Iterator<Item = Argument> {
+        let extents = extents(&workload.shape).into_iter().map(Argument::U64);
+        let floats = set(self.floats, &workload.setting).into_iter().map(Argument::F32);
+        let integers = set(self.integers, &workload.setting).into_iter().map(Argument::U64);
+        extents.chain(floats).chain(integers)
     }
 
-    #[test]
-    fn dropout_keeps_the_mean() {
-        let words: Vec<u32> = (0..1u32 << 16).map(|word| word << 16).collect();
-        let factors = dropout_factors(&words, 0.25);
-        assert_eq!(factors.iter().filter(|factor| **factor == 0.0).count(), 1 << 14);
-        assert!((factors.iter().sum::<f32>() / factors.len() as f32 - 1.0).abs() < 1e-3);
+    fn call<'a>(&self, workload: &Workload, inputs: &'a [Tensor]) -> Call<'a> {
+        let [rows, columns] = extents(&workload.shape).map(|extent| extent as usize);
+        Call {
+            rows,
+            columns,
+            floats: set(self.floats, &workload.setting),
+            integers: set(self.integers, &workload.setting),
+            inputs: inputs.iter().map(values).collect(),
+        }
+    }
+
+    /// Executes the twin.
+    fn execute(&self, workload: &Workload, inputs: &[Tensor], outputs: &mut [Tensor]) {
+        let mut to: Vec<&mut [f32]> = outputs
+            .iter_mut()
+            .map(|output| match &mut output.data {
+                Data::F32(values) => values.as_mut_slice(),
+                Data::F16(_) => &mut [],
+            })
+            .collect();
+        (self.twin)(&self.call(workload, inputs), &mut to);
+    }
+}
+
+/// The numbers of `table` as they are set, or as they usually are.
+fn set<T: FromStr + Copy>(table: &[(&str, T)], setting: &Setting) -> Vec<T> {
+    let set = |name| setting.get(name).and_then(|text| text.parse().ok());
+    table.iter().map(|(name, usual)| set(name).unwrap_or(*usual)).collect()
+}
+
+/// Rows and columns.
+fn extents(shape: &Shape) -> [u64; 2] {
+    shape.extents(["r", "c"]).unwrap_or_default()
+}
+
+/// The elements of an f32 tensor.
+fn values(tensor: &Tensor) -> &[f32] {
+    match &tensor.data {
+        Data::F32(values) => values,
+        Data::F16(_) => &[],
+    }
+}
+
+impl Operation for Elementwise {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn ways(&self) -> &'static str {
+        "ways to take a step"
+    }
+
+    fn algorithms(&self) -> &'static [Algorithm] {
+        // Each step is a static.
+        ALL.iter().find(|step| step.name == self.name).map_or(&[], |step| &step.ways)
+    }
+
+    fn shape(&self, text: &str) -> Result<Shape> {
+        let shape = Shape::parse(text)?;
+        match shape.extents(["r", "c"]) {
+            Some(_) => Ok(shape),
+            None => Err(Error::input(format!(
+                "shape \"{shape}\" does not fit {}, which takes r=…;c=…",
+                self.name
+            ))),
+        }
+    }
+
+    fn describe(&self, shape: &Shape) -> String {
+        let [rows, columns] = extents(shape);
+        format!("{} of {rows}×{columns}", self.name)
+    }
+
+    fn inputs(&self, workload: &Workload) -> Vec<InputSpec> {
+        let extents = extents(&workload.shape);
+        let spec = |input: &Input| InputSpec {
+            name: input.name,
+            len: input.extent.of(extents) as usize,
+            period: (extents[1] as usize).max(1),
+            dtype: Dtype::F32,
+            values: match input.values {
+                InputValues::Any => Values::Workload { scale: 1.0 },
+                InputValues::Between(low, high) => Values::Between(low, high),
+                InputValues::Column => Values::Below(extents[1]),
+            },
+        };
+        self.inputs.iter().map(spec).collect()
+    }
+
+    fn check_setting(&self, setting: &Setting) -> Result<()> {
+        let floats = self.floats.iter().map(|(name, _)| *name);
+        let names: Vec<_> = floats.chain(self.integers.iter().map(|(name, _)| *name)).collect();
+        setting.only(&names).map_err(|error| Error::input(format!("{} {error}", self.name)))?;
+        names.iter().try_for_each(|name| setting.number(name).map(drop))
+    }
+
+    fn outputs(&self, _: Form, workload: &Workload) -> Vec<OutputSpec> {
+        let extents = extents(&workload.shape);
+        let outputs = self.outputs.iter().enumerate();
+        outputs
+            .map(|(place, (name, extent))| {
+                OutputSpec::new(name, extent.of(extents) as usize, Dtype::F32, place)
+            })
+            .collect()
+    }
+
+    fn is_small(&self) -> bool {
+        true
+    }
+
+    fn check_shapes(&self) -> Vec<String> {
+        let shapes = [
+            [128, 128],
+            [128, 10],
+            [1, 1280],
+            [0, 3],
+            [1, 1],
+            [2, 3],
+            [3, 2],
+            [7, 9],
+            [37, 10],
+            [5, 129],
+            [1, 1023],
+            [359, 10],
+            [257, 1],
+        ];
+        shapes.iter().map(|[rows, columns]| format!("r={rows};c={columns}")).collect()
+    }
+
+    fn work(&self, workload: &Workload) -> Work {
+        let extents = extents(&workload.shape);
+        let tensors = self.inputs.iter().map(|input| input.extent);
+        let tensors = tensors.chain(self.outputs.iter().map(|(_, extent)| *extent));
+        Work::Bytes(tensors.map(|extent| extent.of(extents) * Dtype::F32.size() as u64).sum())
+    }
+
+    fn reference(&self, workload: &Workload, inputs: &[Tensor]) -> Reference {
+        Reference { outputs: (self.reference)(&self.call(workload, inputs)), range: None }
+    }
+
+    fn bound(&self, _: Form, _: &Workload, _: &Target, _: &[Tensor], reference: &Reference) -> Vec<Vec<f64>> {
+        reference.outputs.iter().map(reference::bounds).collect()
     }
 }

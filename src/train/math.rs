@@ -1,10 +1,13 @@
-//! Products, sums and batch-norm of a training step: the suite's own operations, prepared and executed on a device by the
-//! algorithms that were chosen.
+//! What a training step is computed with: the suite's own products, sums and batch-norm, prepared and executed on a device by
+//! the algorithms that were chosen; and, in `steps`, the kernels between them.
+
+mod steps;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::condition::Condition;
+use crate::device::plan::ELEMENTWISE;
 use crate::device::{Device, Problem};
 use crate::error::{Error, Result};
 use crate::guarantee::Guarantee;
@@ -13,6 +16,8 @@ use crate::operation::{self, Algorithm, Operation, batch_norm, matmul, reduce};
 use crate::poison::Poison;
 use crate::tensor::{Data, Dtype, Tensor};
 use crate::workload::{Setting, Shape, Workload};
+
+pub use steps::{AdamFactors, Behind, Dropout};
 
 /// Which algorithm computes each operation.
 #[derive(Debug, Clone, Copy)]
@@ -75,12 +80,11 @@ impl Algorithms {
         self.reduce.guarantee.min(self.matmul.guarantee).min(self.batch_norm.guarantee)
     }
 
-    /// Short hashes of the compiled kernels, by the kernels' file.
+    /// Short hashes of the compiled kernels, by the kernels' file; those between products and sums among them.
     pub fn kernels(&self) -> BTreeMap<String, String> {
-        [self.reduce, self.matmul, self.batch_norm]
-            .map(|way| (way.module.name.to_owned(), way.module.hash()))
-            .into_iter()
-            .collect()
+        let chosen = [self.reduce, self.matmul, self.batch_norm].map(|way| way.module);
+        let modules = chosen.into_iter().chain([&ELEMENTWISE]);
+        modules.map(|module| (module.name.to_owned(), module.hash())).collect()
     }
 
     /// `operation=algorithm` of each, as [`Algorithms::choose`] takes it.
@@ -155,6 +159,13 @@ pub struct Math<'d> {
     pub algorithms: Algorithms,
     /// What is changed of how kernels are made ready.
     pub condition: Condition,
+}
+
+impl<'d> Math<'d> {
+    /// The usual algorithms, made ready as usual.
+    pub fn new(device: &'d dyn Device) -> Self {
+        Self { device, algorithms: Algorithms::default(), condition: Condition::Usual }
+    }
 }
 
 impl Math<'_> {
@@ -249,11 +260,11 @@ impl Math<'_> {
         let staged = self.device.stage(Arc::new(Problem { workload, inputs }))?;
         let mut prepared = staged.prepare_under(algorithm, self.condition)?;
         prepared.execute(Poison::of_execution(0))?;
-        let values = |tensor: &Tensor| match &tensor.data {
-            Data::F32(values) => values.clone(),
+        let values = |tensor: Tensor| match tensor.data {
+            Data::F32(values) => values,
             Data::F16(values) => values.iter().map(|value| value.to_f32()).collect(),
         };
-        Ok(prepared.outputs()?.iter().map(values).collect())
+        Ok(prepared.into_outputs()?.into_iter().map(values).collect())
     }
 }
 

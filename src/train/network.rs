@@ -2,10 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::train::digits::{CLASSES, PIXELS};
-use crate::train::elementwise::{
-    add_to_rows, log, products, relu, relu_backward, shifted_exponentials, transposed,
-};
-use crate::train::math::{Channels, Math, Normalised};
+use crate::train::math::{Behind, Channels, Dropout, Math, Normalised};
 
 /// Channels between the two linear layers.
 pub const HIDDEN: usize = 128;
@@ -99,7 +96,7 @@ impl Network<'_> {
         Channels { weight, bias, running_mean, running_var, epsilon: self.epsilon, momentum: self.momentum }
     }
 
-    /// Loss, gradients and updated statistics of a batch. `dropout` has a factor per image and channel.
+    /// Loss, gradients and updated statistics of a batch.
     ///
     /// # Errors
     /// If the device fails, or the loss is no finite number.
@@ -108,24 +105,34 @@ impl Network<'_> {
         parameters: &Parameters,
         statistics: &Statistics,
         batch: Batch,
-        dropout: &[f32],
+        dropout: Dropout,
     ) -> Result<Trained> {
         let math = &self.math;
         let [hidden_weight, norm_weight, _, output_weight, output_bias] = &parameters.0;
         let count = batch.digits.len();
         let hidden = math.by_transposed(batch.pixels, hidden_weight, [count, HIDDEN, PIXELS])?;
-        let normalised = math.normalise(&hidden, self.channels(parameters, statistics))?;
-        let active = products(&relu(&normalised.y), dropout);
-        let mut logits = math.by_transposed(&active, output_weight, [count, CLASSES, HIDDEN])?;
-        add_to_rows(&mut logits, output_bias);
-        let (loss, to_logits) = self.cross_entropy(&logits, batch.digits)?;
+        let Normalised { y, mean, invstd, running_mean, running_var } =
+            math.normalise(&hidden, self.channels(parameters, statistics))?;
+        let active = math.dropout(y, dropout)?;
+        let logits = math.by_transposed(&active, output_weight, [count, CLASSES, HIDDEN])?;
+        let logits = math.add_to_rows(logits, output_bias)?;
+        let Entropy { loss, exponentials, sums, digits } = self.cross_entropy(&logits, batch.digits)?;
 
+        let to_logits = math.logits_gradient(exponentials, sums, digits)?;
         let output_weight_gradient = math.transposed_by(&to_logits, &active, [CLASSES, HIDDEN, count])?;
-        let output_bias_gradient = math.row_sums(transposed(&to_logits, CLASSES), count)?;
         let to_active = math.by(&to_logits, output_weight, [count, HIDDEN, CLASSES])?;
-        let to_y = relu_backward(&normalised.y, &products(&to_active, dropout));
-        let (to_hidden, norm_weight_gradient, norm_bias_gradient) =
-            self.normalise_backward(&hidden, &normalised, norm_weight, &to_y)?;
+        let output_bias_gradient = self.column_sums(to_logits, CLASSES)?;
+        let to_y = math.dropout_backward(active, to_active, dropout.rate)?;
+        let (centred, product) = math.centred(hidden, &mean, &invstd, &to_y)?;
+        let norm_bias_gradient = self.column_sums(to_y.clone(), HIDDEN)?;
+        let norm_weight_gradient = self.column_sums(product, HIDDEN)?;
+        let behind = Behind {
+            weight: norm_weight,
+            invstd: &invstd,
+            to_bias: &norm_bias_gradient,
+            to_weight: &norm_weight_gradient,
+        };
+        let to_hidden = math.normalise_backward(to_y, centred, behind)?;
         let hidden_weight_gradient = math.transposed_by(&to_hidden, batch.pixels, [HIDDEN, PIXELS, count])?;
         let gradients = Parameters([
             hidden_weight_gradient,
@@ -134,7 +141,7 @@ impl Network<'_> {
             output_weight_gradient,
             output_bias_gradient,
         ]);
-        let statistics = Statistics { mean: normalised.running_mean, var: normalised.running_var };
+        let statistics = Statistics { mean: running_mean, var: running_var };
         Ok(Trained { loss, gradients, statistics })
     }
 
@@ -150,7 +157,7 @@ impl Network<'_> {
     ) -> Result<Evaluated> {
         let hidden = self.hidden(parameters, images)?;
         let y = self.math.evaluate(&hidden, self.channels(parameters, statistics))?;
-        self.evaluated(parameters, relu(&y), images.digits)
+        self.evaluated(parameters, &self.math.relu(y)?, images.digits)
     }
 
     /// Loss and logits as a network gives them that was left in training mode: with the statistics of these images, and
@@ -163,11 +170,11 @@ impl Network<'_> {
         parameters: &Parameters,
         statistics: &Statistics,
         images: Batch,
-        dropout: &[f32],
+        dropout: Dropout,
     ) -> Result<Evaluated> {
         let hidden = self.hidden(parameters, images)?;
         let normalised = self.math.normalise(&hidden, self.channels(parameters, statistics))?;
-        self.evaluated(parameters, products(&relu(&normalised.y), dropout), images.digits)
+        self.evaluated(parameters, &self.math.dropout(normalised.y, dropout)?, images.digits)
     }
 
     /// The running statistics after a forward pass in training mode, which is all that it changes.
@@ -189,56 +196,43 @@ impl Network<'_> {
         self.math.by_transposed(images.pixels, &parameters.0[0], [images.digits.len(), HIDDEN, PIXELS])
     }
 
-    fn evaluated(&self, parameters: &Parameters, active: Vec<f32>, digits: &[u8]) -> Result<Evaluated> {
+    fn evaluated(&self, parameters: &Parameters, active: &[f32], digits: &[u8]) -> Result<Evaluated> {
         let [.., output_weight, output_bias] = &parameters.0;
-        let mut logits = self.math.by_transposed(&active, output_weight, [digits.len(), CLASSES, HIDDEN])?;
-        add_to_rows(&mut logits, output_bias);
-        let (loss, _) = self.cross_entropy(&logits, digits)?;
+        let logits = self.math.by_transposed(active, output_weight, [digits.len(), CLASSES, HIDDEN])?;
+        let logits = self.math.add_to_rows(logits, output_bias)?;
+        let loss = self.cross_entropy(&logits, digits)?.loss;
         Ok(Evaluated { loss, logits })
     }
 
-    /// The mean of −log softmax at the right digit, and its gradient.
-    fn cross_entropy(&self, logits: &[f32], digits: &[u8]) -> Result<(f32, Vec<f32>)> {
-        let (exponentials, largest) = shifted_exponentials(logits, CLASSES);
+    /// The mean of −log softmax at the right digit, and what its gradient follows from.
+    fn cross_entropy(&self, logits: &[f32], digits: &[u8]) -> Result<Entropy> {
+        let count = digits.len();
+        let digits: Vec<f32> = digits.iter().map(|digit| f32::from(*digit)).collect();
+        let (exponentials, largest) = self.math.shifted_exponentials(logits, CLASSES)?;
         let sums = self.math.row_sums(exponentials.clone(), CLASSES)?;
-        let right = |image: usize| logits[image * CLASSES + usize::from(digits[image])];
-        let losses = (0..digits.len()).map(|image| log(sums[image]) - (right(image) - largest[image]));
-        let count = digits.len() as f32;
-        let loss = self.math.row_sums(losses.collect(), digits.len())?[0] / count;
+        let losses = self.math.losses(logits, &sums, largest, &digits)?;
+        let loss = self.math.divided(self.math.row_sums(losses, count)?, count as f32)?[0];
         if !loss.is_finite() {
             return Err(Error::Diverged(loss));
         }
-        let gradient = exponentials.iter().enumerate().map(|(place, exponential)| {
-            let (image, class) = (place / CLASSES, place % CLASSES);
-            let wanted = if class == usize::from(digits[image]) { 1.0 } else { 0.0 };
-            (exponential / sums[image] - wanted) / count
-        });
-        Ok((loss, gradient.collect()))
+        Ok(Entropy { loss, exponentials, sums, digits })
     }
 
-    /// The gradients before batch-norm, of its weight and of its bias, from that behind it.
-    fn normalise_backward(
-        &self,
-        x: &[f32],
-        normalised: &Normalised,
-        weight: &[f32],
-        to_y: &[f32],
-    ) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
-        let Normalised { mean, invstd, .. } = normalised;
-        let count = x.len() / HIDDEN;
-        let centred: Vec<f32> = x
-            .iter()
-            .enumerate()
-            .map(|(place, x)| (x - mean[place % HIDDEN]) * invstd[place % HIDDEN])
-            .collect();
-        let to_bias = self.math.row_sums(transposed(to_y, HIDDEN), count)?;
-        let to_weight = self.math.row_sums(transposed(&products(to_y, &centred), HIDDEN), count)?;
-        let n = count as f32;
-        let to_x = to_y.iter().zip(&centred).enumerate().map(|(place, (to_y, centred))| {
-            let channel = place % HIDDEN;
-            let rest = (n * to_y - to_bias[channel]) - centred * to_weight[channel];
-            (weight[channel] * invstd[channel] / n) * rest
-        });
-        Ok((to_x.collect(), to_weight, to_bias))
+    /// The sum of each column.
+    fn column_sums(&self, matrix: Vec<f32>, columns: usize) -> Result<Vec<f32>> {
+        let rows = matrix.len() / columns;
+        self.math.row_sums(self.math.transposed(matrix, columns)?, rows)
     }
+}
+
+/// Cross-entropy on its way.
+struct Entropy {
+    /// The mean.
+    loss: f32,
+    /// Those of logits less the largest of their row.
+    exponentials: Vec<f32>,
+    /// Of each row.
+    sums: Vec<f32>,
+    /// As the kernels take them.
+    digits: Vec<f32>,
 }

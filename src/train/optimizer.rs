@@ -1,5 +1,7 @@
 //! How gradients move parameters: momentum SGD or Adam, and the schedule of the learning rate.
 
+use crate::error::Result;
+use crate::train::math::{AdamFactors, Math};
 use crate::train::network::Parameters;
 
 /// A way to follow gradients.
@@ -29,45 +31,42 @@ impl Optimizer {
         }
     }
 
-    /// One step of `parameters` against `gradients`.
+    /// One step of `parameters` against `gradients`. One that fails may leave them half updated.
+    ///
+    /// # Errors
+    /// If the device fails.
     pub fn update(
         self,
+        math: &Math,
         parameters: &mut Parameters,
         moments: &mut Moments,
         gradients: &Parameters,
         rate: f32,
-    ) {
+    ) -> Result<()> {
         moments.steps += 1;
         let correction = |beta: f32| 1.0 - (0..moments.steps).fold(1.0f32, |power, _| power * beta);
-        let (first_correction, second_correction) = (correction(FIRST), correction(SECOND));
+        let factors = AdamFactors { rate, first: correction(FIRST), second: correction(SECOND) };
         let vectors =
             parameters.0.iter_mut().zip(&mut moments.first.0).zip(&mut moments.second.0).zip(&gradients.0);
-        for (((parameters, first), second), gradients) in vectors {
-            let elements = parameters.iter_mut().zip(first).zip(second).zip(gradients);
-            for (((parameter, first), second), gradient) in elements {
-                match self {
-                    Self::Momentum => {
-                        *first = FIRST * *first + gradient;
-                        *parameter -= rate * *first;
-                    }
-                    Self::Adam => {
-                        *first = FIRST * *first + (1.0 - FIRST) * gradient;
-                        *second = SECOND * *second + (1.0 - SECOND) * (gradient * gradient);
-                        let deviation = (*second / second_correction).sqrt() + ADAM_EPSILON;
-                        *parameter -= rate * ((*first / first_correction) / deviation);
-                    }
+        for (((parameter, first), second), gradient) in vectors {
+            match self {
+                Self::Momentum => (*parameter, *first) = math.momentum([parameter, first, gradient], rate)?,
+                Self::Adam => {
+                    (*parameter, *first, *second) =
+                        math.adam([parameter, first, second, gradient], factors)?;
                 }
             }
         }
+        Ok(())
     }
 }
 
 /// What the first moment keeps in a step.
-const FIRST: f32 = 0.9;
+pub const FIRST: f32 = 0.9;
 /// What the second moment keeps in a step.
-const SECOND: f32 = 0.999;
+pub const SECOND: f32 = 0.999;
 /// Adam's epsilon.
-const ADAM_EPSILON: f32 = 1e-8;
+pub const ADAM_EPSILON: f32 = 1e-8;
 
 /// An optimizer's state.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +105,7 @@ pub fn schedule(position: u64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::cpu::Cpu;
 
     #[test]
     fn the_schedule_rises_and_falls() {
@@ -116,6 +116,7 @@ mod tests {
     /// The first two steps by hand: gradients 1 and then −1.
     #[test]
     fn steps_follow_their_definitions() {
+        let cpu = Cpu::with_threads(2).unwrap();
         let gradients = |value: f32| {
             let mut gradients = Parameters::zeros();
             gradients.0[4][0] = value;
@@ -123,8 +124,9 @@ mod tests {
         };
         let moved = |optimizer: Optimizer| {
             let (mut parameters, mut moments) = (Parameters::zeros(), Moments::initial());
+            let math = Math::new(&cpu);
             [1.0, -1.0].map(|gradient| {
-                optimizer.update(&mut parameters, &mut moments, &gradients(gradient), 0.5);
+                optimizer.update(&math, &mut parameters, &mut moments, &gradients(gradient), 0.5).unwrap();
                 parameters.0[4][0]
             })
         };

@@ -37,15 +37,25 @@ impl Generator {
 
     /// The next `count` words. Those that are left over of the last block are not used again.
     pub fn words(&mut self, count: usize) -> Vec<u32> {
-        let key = [self.seed as u32, (self.seed >> 32) as u32];
         let mut words = Vec::with_capacity(count.next_multiple_of(4));
         for _ in 0..count.div_ceil(4) {
-            let counter = [self.position as u32, (self.position >> 32) as u32, 0, self.purpose as u32];
-            words.extend(philox(counter, key));
+            words.extend(block(self.seed, self.purpose as u32, self.position));
             self.position = self.position.wrapping_add(1);
         }
         words.truncate(count);
         words
+    }
+
+    /// The stream from here on, of which `count` words are taken: they count as taken here.
+    pub fn take(&mut self, count: usize) -> Self {
+        let from_here = *self;
+        self.position = self.position.wrapping_add(count.div_ceil(4) as u64);
+        from_here
+    }
+
+    /// What the numbers are for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     /// 0 to `count` − 1 in random order (Fisher and Yates). The bias of a choice among n is below n ÷ 2^32.
@@ -63,6 +73,13 @@ impl Generator {
 /// A word as a number in [0, 1): its upper 24 bits, exactly.
 pub fn unit(word: u32) -> f32 {
     (word >> 8) as f32 * 2f32.powi(-24)
+}
+
+/// The four words at `position` of a stream.
+pub fn block(seed: u64, purpose: u32, position: u64) -> [u32; 4] {
+    let halves = |word: u64| [word as u32, (word >> 32) as u32];
+    let [low, high] = halves(position);
+    philox([low, high, 0, purpose], halves(seed))
 }
 
 /// Ten rounds of Philox4x32.
@@ -109,6 +126,10 @@ mod tests {
         let first = parts.words(8);
         let mut resumed = Generator::at(7, Purpose::Dropout, parts.position);
         assert_eq!([first, resumed.words(16)].concat(), words);
+        let mut taken = Generator::new(7, Purpose::Dropout);
+        // What is left of the last block is not used again.
+        assert_eq!(taken.take(7).words(7), words[..7]);
+        assert_eq!(taken.words(16), words[8..]);
         for other in [Generator::new(8, Purpose::Dropout), Generator::new(7, Purpose::Shuffling)] {
             let mut other = other;
             assert_ne!(other.words(24), words);

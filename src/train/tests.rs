@@ -1,6 +1,7 @@
 //! The run as a whole: it learns, it repeats its bits, and it goes on from a checkpoint as if nothing had been.
 
 mod checkpoint;
+mod devices;
 mod gradients;
 
 use crate::device::cpu::Cpu;

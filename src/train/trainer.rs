@@ -4,8 +4,7 @@ use crate::condition::Condition;
 use crate::device::Device;
 use crate::error::Result;
 use crate::train::digits::{CLASSES, Digits, Image, Normalisation, augmented};
-use crate::train::elementwise::dropout_factors;
-use crate::train::math::{Algorithms, Math};
+use crate::train::math::{Algorithms, Dropout, Math};
 use crate::train::network::{Batch, Evaluated, HIDDEN, Network, Parameters};
 use crate::train::optimizer::{Optimizer, schedule};
 use crate::train::philox::{Generator, Purpose};
@@ -73,7 +72,7 @@ impl Settings {
 /// A run.
 #[derive(Clone)]
 pub struct Trainer<'a> {
-    /// Where products, sums and batch-norm are computed.
+    /// Where steps are computed.
     pub device: &'a dyn Device,
     /// What is learnt.
     pub digits: &'a Digits,
@@ -95,6 +94,10 @@ impl<'a> Trainer<'a> {
         Network { math: Math { device: self.device, algorithms, condition }, epsilon, momentum }
     }
 
+    fn dropout(&self, stream: Generator) -> Dropout {
+        Dropout { rate: self.settings.dropout, stream }
+    }
+
     /// One batch; its loss. Its gradient is added to those before it, and when there are as many as a step takes,
     /// parameters move. A batch that fails leaves the state as it was.
     ///
@@ -109,18 +112,21 @@ impl<'a> Trainer<'a> {
         let images = augmented(&images, &mut next.augmentation);
         let pixels = self.pixels(next.normalisation, &images);
         let digits = self.classes(&images);
-        let dropout = dropout_factors(&next.dropout.words(images.len() * HIDDEN), self.settings.dropout);
+        let dropout = self.dropout(next.dropout.take(images.len() * HIDDEN));
         let batch = Batch { pixels: &pixels, digits: &digits };
-        let trained = self.network().train(&next.parameters, &next.statistics, batch, &dropout)?;
+        let network = self.network();
+        let trained = network.train(&next.parameters, &next.statistics, batch, dropout)?;
         if next.batches == 0 || !self.settings.tracks_one_shard {
             next.statistics = trained.statistics;
         }
-        accumulate(&mut next.accumulated, &trained.gradients);
+        let math = &network.math;
+        accumulate(math, &mut next.accumulated, trained.gradients)?;
         next.batches += 1;
         if next.batches == ACCUMULATED {
             let rate = self.settings.learning_rate * schedule(next.schedule);
-            let gradients = scaled(&next.accumulated, 1.0 / ACCUMULATED as f32);
-            self.settings.optimizer.update(&mut next.parameters, &mut next.moments, &gradients, rate);
+            let gradients = scaled(math, next.accumulated, 1.0 / ACCUMULATED as f32)?;
+            let optimizer = self.settings.optimizer;
+            optimizer.update(math, &mut next.parameters, &mut next.moments, &gradients, rate)?;
             (next.accumulated, next.batches) = (Parameters::zeros(), 0);
             next.step += 1;
             next.schedule += 1;
@@ -171,9 +177,8 @@ impl<'a> Trainer<'a> {
         if !self.settings.evaluates_in_training_mode && !self.state.is_training {
             return self.network().evaluate(parameters, statistics, batch);
         }
-        let words = apart(Purpose::Dropout).words(images.len() * HIDDEN);
-        let dropout = dropout_factors(&words, self.settings.dropout);
-        self.network().evaluate_in_training_mode(parameters, statistics, batch, &dropout)
+        let dropout = self.dropout(apart(Purpose::Dropout));
+        self.network().evaluate_in_training_mode(parameters, statistics, batch, dropout)
     }
 
     /// A forward pass over the held-out images in training mode: running statistics move, nothing else.
@@ -211,13 +216,22 @@ impl<'a> Trainer<'a> {
 }
 
 /// Adds a batch's gradients to those before it.
-fn accumulate(Parameters(sums): &mut Parameters, Parameters(gradients): &Parameters) {
-    let elements = sums.iter_mut().flatten().zip(gradients.iter().flatten());
-    elements.for_each(|(sum, gradient)| *sum += gradient);
+fn accumulate(
+    math: &Math,
+    Parameters(sums): &mut Parameters,
+    Parameters(gradients): Parameters,
+) -> Result<()> {
+    for (sum, gradient) in sums.iter_mut().zip(gradients) {
+        *sum = math.accumulated(std::mem::take(sum), gradient)?;
+    }
+    Ok(())
 }
 
-fn scaled(Parameters(values): &Parameters, factor: f32) -> Parameters {
-    Parameters(values.clone().map(|values| values.into_iter().map(|value| value * factor).collect()))
+fn scaled(math: &Math, Parameters(mut values): Parameters, factor: f32) -> Result<Parameters> {
+    for values in &mut values {
+        *values = math.scaled(std::mem::take(values), factor)?;
+    }
+    Ok(Parameters(values))
 }
 
 /// The places of the next batch's images; a new epoch begins where the order has no whole batch left.

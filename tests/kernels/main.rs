@@ -20,6 +20,7 @@ use samebits::device::plan::{MODULES, Plan, REDUCE, Step};
 use samebits::input::Distribution;
 use samebits::operation::{Algorithm, OPERATIONS, Operation, Target};
 use samebits::tensor::Dtype;
+use samebits::train::elementwise;
 use samebits::workload::Workload;
 
 use ptx::Function;
@@ -44,14 +45,18 @@ fn stem(path: &Path) -> String {
     path.file_stem().unwrap().to_str().unwrap().to_owned()
 }
 
-/// Every algorithm of every operation, with every entry that a plan of it can name.
+/// Every algorithm of every operation, with every entry that a plan of it can name. The steps of training come after the
+/// suite's operations.
 fn algorithms() -> Vec<(&'static dyn Operation, &'static Algorithm, BTreeSet<String>)> {
+    let steps = elementwise::ALL.into_iter().map(|step| step as &dyn Operation);
     let both = |operation: &'static dyn Operation| {
         operation.algorithms().iter().map(move |algorithm| (operation, algorithm))
     };
     OPERATIONS
         .iter()
-        .flat_map(|&operation| both(operation))
+        .copied()
+        .chain(steps)
+        .flat_map(both)
         .map(|(operation, algorithm)| (operation, algorithm, entries_of(operation, algorithm)))
         .collect()
 }

@@ -1,15 +1,19 @@
 //! Gradients against central differences of the same network, written once more, plainly and in f64.
 
-use crate::condition::Condition;
 use crate::device::cpu::Cpu;
 use crate::train::digits::{CLASSES, Digits, Normalisation, PIXELS};
-use crate::train::elementwise::dropout_factors;
-use crate::train::math::{Algorithms, Math};
+use crate::train::math::{Dropout, Math};
 use crate::train::network::{Batch, HIDDEN, NAMES, Network, Parameters, Statistics};
-use crate::train::philox::{Generator, Purpose};
+use crate::train::philox::{Generator, Purpose, unit};
 use crate::train::state::State;
 
 const EPSILON: f32 = 1e-5;
+
+/// Per activation 0 with the probability of a drop, else 1 ÷ (1 − that).
+fn factors(Dropout { rate, mut stream }: Dropout, count: usize) -> Vec<f32> {
+    let words = stream.words(count);
+    words.into_iter().map(|word| if unit(word) < rate { 0.0 } else { 1.0 / (1.0 - rate) }).collect()
+}
 
 /// The loss in f64.
 fn loss(parameters: &[Vec<f64>; 5], pixels: &[f64], digits: &[u8], dropout: &[f32]) -> f64 {
@@ -47,7 +51,8 @@ fn gradients_agree_with_finite_differences_in_f64() {
     let pixels = normalisation.apply(images);
     let digits: Vec<u8> = images.iter().map(|image| image.digit).collect();
     let mut generator = Generator::new(5, Purpose::Dropout);
-    let dropout = dropout_factors(&generator.words(images.len() * HIDDEN), 0.2);
+    let dropped = Dropout { rate: 0.2, stream: generator.take(images.len() * HIDDEN) };
+    let dropout = factors(dropped, images.len() * HIDDEN);
     let mut parameters = State::initial(5, normalisation).parameters;
     // No scale of 1 and no bias of 0, which would hide a factor that is missing.
     for (vector, shift) in [(1, 0.75), (2, -0.25), (4, -0.5)] {
@@ -55,15 +60,11 @@ fn gradients_agree_with_finite_differences_in_f64() {
         parameters.0[vector]
             .iter_mut()
             .zip(words)
-            .for_each(|(value, word)| *value = shift + crate::train::philox::unit(word) / 2.0);
+            .for_each(|(value, word)| *value = shift + unit(word) / 2.0);
     }
-    let network = Network {
-        math: Math { device: &cpu, algorithms: Algorithms::default(), condition: Condition::Usual },
-        epsilon: EPSILON,
-        momentum: 0.1,
-    };
+    let network = Network { math: Math::new(&cpu), epsilon: EPSILON, momentum: 0.1 };
     let batch = Batch { pixels: &pixels, digits: &digits };
-    let trained = network.train(&parameters, &Statistics::initial(), batch, &dropout).unwrap();
+    let trained = network.train(&parameters, &Statistics::initial(), batch, dropped).unwrap();
 
     let wide = |Parameters(vectors): &Parameters| {
         vectors.clone().map(|vector| vector.into_iter().map(f64::from).collect::<Vec<_>>())
@@ -101,14 +102,10 @@ fn running_statistics_move_by_a_tenth_towards_the_batch() {
     let state = State::initial(2, Normalisation::of(images));
     let pixels = state.normalisation.apply(images);
     let digits: Vec<u8> = images.iter().map(|image| image.digit).collect();
-    let network = Network {
-        math: Math { device: &cpu, algorithms: Algorithms::default(), condition: Condition::Usual },
-        epsilon: EPSILON,
-        momentum: 0.1,
-    };
+    let network = Network { math: Math::new(&cpu), epsilon: EPSILON, momentum: 0.1 };
     let batch = Batch { pixels: &pixels, digits: &digits };
-    let trained =
-        network.train(&state.parameters, &Statistics::initial(), batch, &[1.0; 64 * HIDDEN]).unwrap();
+    let nothing = Dropout { rate: 0.0, stream: state.dropout };
+    let trained = network.train(&state.parameters, &Statistics::initial(), batch, nothing).unwrap();
     let weight = &state.parameters.0[0][..PIXELS];
     let x: Vec<f64> = pixels
         .chunks(PIXELS)

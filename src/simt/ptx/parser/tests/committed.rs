@@ -19,7 +19,7 @@ pub(super) fn kernels() -> Vec<(String, String)> {
         })
         .collect();
     kernels.sort();
-    assert!(kernels.len() >= 6, "{}", kernels.len());
+    assert!(kernels.len() >= 7, "{}", kernels.len());
     kernels
 }
 
