@@ -265,8 +265,11 @@ fn back(summary: &Summary) -> String {
 fn sentences(summaries: &[Summary]) -> Vec<String> {
     let mut said: Vec<String> =
         summaries.iter().filter_map(Summary::broken).map(|broken| format!("BROKEN: {broken}")).collect();
-    let causes =
-        || summaries.iter().filter(|summary| !matches!(summary.kind, Kind::Control | Kind::Integrity));
+    let causes = || {
+        summaries.iter().filter(|summary| {
+            !matches!(summary.kind, Kind::Control | Kind::Integrity) && summary.skipped().is_none()
+        })
+    };
     let named = |wanted: Option<bool>| -> Vec<String> {
         causes().filter(|summary| summary.moves() == wanted).map(|summary| summary.name.to_owned()).collect()
     };
