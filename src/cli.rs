@@ -7,6 +7,7 @@ use regex::{Regex, RegexBuilder};
 
 use crate::device::sim::DEFAULT_MOST_INSTRUCTIONS;
 use crate::diff::threshold::FailOn;
+use crate::explore::plan::{self, Given};
 use crate::peer::PeerName;
 use crate::report::compare::choice::{LinesAre, Sort};
 use crate::train::optimizer::Optimizer;
@@ -44,6 +45,8 @@ pub enum Verb {
     Diff(DiffFlags),
     /// Train a small network on the CPU, save it, go on from the file: which cause moves the loss, and by how much
     Causes(CausesFlags),
+    /// Whether what a kernel gives depends on the schedule: its PTX on the simulated GPU, without a GPU
+    Explore(Box<ExploreFlags>),
     /// Go on from a checkpoint of a training run and write how it looked
     #[command(hide = true)]
     Resume(ResumeFlags),
@@ -337,6 +340,56 @@ pub struct CausesFlags {
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// Flags of `explore`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Exit codes: 0 independent; 1 depends; 3 may depend; 2 wrong usage or input, unsupported, or the kernel fails."
+)]
+pub struct ExploreFlags {
+    /// PTX, of nvcc, NVRTC or Triton; without arguments it is said what its entry takes, and a file to fill in is written
+    #[arg(value_name = "KERNEL.ptx")]
+    pub ptx: PathBuf,
+    /// Which kernel, if there are several
+    #[arg(long, value_name = "NAME")]
+    pub entry: Option<String>,
+    /// Blocks
+    #[arg(long, value_name = "X[,Y,Z]", value_parser = plan::extents)]
+    pub grid: Option<[u32; 3]>,
+    /// Threads of a block
+    #[arg(long, value_name = "X[,Y,Z]", value_parser = plan::extents)]
+    pub block: Option<[u32; 3]>,
+    /// Dynamic shared memory
+    #[arg(long, value_name = "BYTES")]
+    pub shared: Option<u32>,
+    /// A TOML file with the arguments, and with grid, block and entry where flags do not tell them
+    #[arg(long, value_name = "FILE")]
+    pub arguments: Option<PathBuf>,
+    /// An argument, in the order of the parameters: a buffer, or a number
+    #[arg(
+        long,
+        value_name = "ARGUMENT",
+        value_parser = Given::parse,
+        help = "An argument, in the order of the parameters: ROLE:TYPE:LENGTH[:VALUES], ROLE:TYPE:@FILE[#TENSOR] with in, out or \
+                both, or TYPE=VALUE; for instance in:f32:1024:wide out:f32:1 u32=1024"
+    )]
+    pub arg: Vec<Given>,
+    /// Schedules that are tried
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub schedules: u64,
+    /// Seed of the first schedule; the others follow
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// In place of seeded schedules: one block after the other, and this one, counted from 0, as the last
+    #[arg(long, value_name = "B", conflicts_with_all = ["seed", "schedules"])]
+    pub last_block: Option<u64>,
+    /// Thread instructions after which an execution is given up, for instance 1e9
+    #[arg(long, value_name = "N", default_value_t = 4_000_000_000, value_parser = count)]
+    pub max_instructions: u64,
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `resume`.

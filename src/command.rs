@@ -6,6 +6,7 @@ mod check;
 mod compare;
 mod diff;
 mod env;
+mod explore;
 mod golden;
 mod list;
 mod rows;
@@ -28,6 +29,8 @@ pub enum End {
     Done,
     /// Exit code 1: a requirement not met, a claim broken or a row failed.
     NotMet,
+    /// Exit code 3: neither shown nor refuted.
+    Open,
     /// Exit code 130, as shells give it: the user pressed Ctrl-C; what was finished is kept.
     Interrupted,
 }
@@ -37,6 +40,7 @@ impl From<End> for ExitCode {
         match end {
             End::Done => Self::SUCCESS,
             End::NotMet => Self::from(1),
+            End::Open => Self::from(3),
             End::Interrupted => Self::from(130),
         }
     }
@@ -53,6 +57,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Verb::Check(flags) => check::check(&flags),
         Verb::Diff(flags) => diff::diff(&flags),
         Verb::Causes(flags) => causes::causes(&flags),
+        Verb::Explore(flags) => explore::explore(&flags),
         Verb::Resume(flags) => causes::resume(&flags),
         Verb::Verify(flags) => verify::verify(&flags),
         Verb::Splice(flags) => splice::splice(&flags),

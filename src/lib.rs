@@ -22,6 +22,7 @@
 //! | [`checkpoint`], [`diff`] | named tensors of mapped files; what changed between two, and the likely cause |
 //! | [`train`] | a small training run on the suite's operations, and its checkpoints |
 //! | [`causes`] | what each reason for a changed loss after reloading does to such a run |
+//! | [`explore`] | whether what a kernel gives depends on the schedule |
 //! | [`measurement`], [`results`], [`environment`] | rows and the folder they are kept in |
 //! | [`ratio`] | how many times as long, and how certain that is |
 //! | [`requirement`], [`policy`] | what must not change bits; what was decided to use |
@@ -41,6 +42,7 @@ pub mod digest;
 pub mod divergence;
 pub mod environment;
 pub mod error;
+pub mod explore;
 pub mod golden;
 pub mod guarantee;
 pub mod input;

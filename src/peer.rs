@@ -1,7 +1,7 @@
 //! Peers: somebody else's code on the same inputs, through the same metrics. A peer is a Python program
 //! that the binary carries; it is started once per setting, asked by lines of JSON, and hands arrays over as files.
 
-mod npy;
+pub(crate) mod npy;
 mod prepared;
 mod process;
 mod setting;

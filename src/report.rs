@@ -9,6 +9,7 @@ pub mod causes;
 pub mod check;
 pub mod compare;
 pub mod diff;
+pub mod explore;
 pub mod golden;
 pub mod markdown;
 pub mod model;

@@ -5,6 +5,7 @@
 //! text ── ptx (syntax tree) ── lower ── program ── execute (warps, memory, schedule) ── memory, counts
 //! ```
 
+pub mod analysis;
 pub mod compute;
 pub mod execute;
 pub mod fault;
@@ -17,9 +18,12 @@ mod program;
 pub mod ptx;
 mod schedule;
 mod segment;
+mod usage;
 
 pub use execute::{Argument, Executed, Launch, Options};
 pub use fault::{Fault, FaultKind, Result};
 pub use memory::Memory;
 pub use module::{Loaded, Module};
+pub use program::Parameter;
 pub use schedule::Schedule;
+pub use usage::Usage;

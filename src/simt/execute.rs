@@ -7,14 +7,17 @@ mod copies;
 mod exchange;
 mod grid;
 mod matrix;
+pub mod observe;
 mod step;
 mod warp;
 mod watch;
 
-pub use access::window_start;
-pub use warp::{LANES, Registers, lanes};
+pub use access::{MOST_BYTES, window, window_start};
+pub use exchange::shuffle_source;
+pub use warp::{Copy, LANES, Registers, lanes};
 
 use crate::simt::execute::grid::Grid;
+use crate::simt::execute::observe::Observer;
 use crate::simt::execute::step::Shared;
 use crate::simt::fault::{Fault, FaultKind, Result};
 use crate::simt::memory::Memory;
@@ -121,12 +124,13 @@ pub(crate) struct LaunchFacts<'a> {
 ///
 /// # Errors
 /// If it does not fit the kernel, or the kernel does what is wrong, undefined or endless.
-pub(crate) fn launch(
+pub(crate) fn launch<O: Observer>(
     kernel: &Kernel,
     variables: &[u64],
     launch: &Launch,
     memory: &mut Memory,
     options: &Options,
+    observer: &mut O,
 ) -> Result<Executed> {
     let refuse = |what: String| Fault::new(FaultKind::Launch, format!("{}: {what}", kernel.name));
     check_shape(kernel, launch).map_err(refuse)?;
@@ -169,6 +173,7 @@ pub(crate) fn launch(
         warp_instructions: 0,
         fuel: options.fuel,
         block_threads: launch.block,
+        observer,
     };
     let mut grid = Grid { shared, facts };
     grid.run(order)?;

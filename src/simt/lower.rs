@@ -5,7 +5,7 @@ mod control;
 mod matrix;
 mod memory;
 mod names;
-mod touch;
+pub mod touch;
 mod value;
 mod warp;
 mod watch;
@@ -245,6 +245,7 @@ impl<'a> Lowering<'a> {
             required_block: entry.required_block,
             largest_block: entry.largest_block,
             watch,
+            touches: self.touches,
         })
     }
 }

@@ -96,6 +96,16 @@ impl Memory {
         Ok(())
     }
 
+    /// What lies in `bytes` bytes at `address`, with zeros where nothing was written to them, and where that is.
+    ///
+    /// # Errors
+    /// If they do not lie in one allocation.
+    pub fn peek(&self, address: u64, bytes: usize) -> Result<(&[u8], Vec<usize>)> {
+        let index = self.find(address, bytes).map_err(|kind| refused(kind, address, bytes))?;
+        let allocation = &self.allocations[index];
+        Ok(allocation.segment.peek((address - allocation.address) as usize, bytes))
+    }
+
     /// Fills `bytes` bytes from `address` with copies of a word; a last part of one, if they are no multiple
     /// of four.
     ///

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::simt::execute::observe::{Nobody, Observer};
 use crate::simt::execute::{self, Executed, Launch, Options};
 use crate::simt::fault::{Fault, FaultKind, Result};
 use crate::simt::lower::{Variables, lower};
 use crate::simt::memory::Memory;
-use crate::simt::program::Kernel;
+use crate::simt::program::{Kernel, Parameter};
 use crate::simt::ptx;
 use crate::simt::ptx::ast::{Initial, Literal, Space, Type, Variable};
+use crate::simt::usage::{self, Usage};
 
 /// Bytes of a module's variables, at most.
 const MOST_BYTES: u64 = 1 << 32;
@@ -61,6 +63,13 @@ impl Module {
         self.entries().any(|entry| entry == name)
     }
 
+    /// The parameters of the entry of that name, and what the kernel does with each; `None` if there is no such
+    /// entry.
+    pub fn parameters(&self, entry: &str) -> Option<Vec<(&Parameter, Usage)>> {
+        let kernel = self.kernels.iter().find(|kernel| kernel.name == entry)?;
+        Some(kernel.parameters.iter().zip(usage::usage(kernel)).collect())
+    }
+
     /// Gives the module's variables their places in `memory`.
     ///
     /// # Errors
@@ -95,13 +104,28 @@ impl Loaded {
     /// # Errors
     /// If there is no such entry, the launch does not fit it, or the kernel does what is wrong.
     pub fn launch(&self, launch: &Launch, memory: &mut Memory, options: &Options) -> Result<Executed> {
-        let kernel = self.module.kernels.iter().find(|kernel| kernel.name == launch.entry);
-        let Some(kernel) = kernel else {
+        let kernel = self.kernel(launch.entry)?;
+        execute::launch(kernel, &self.addresses, launch, memory, options, &mut Nobody)
+    }
+
+    /// The same, and `observer` is told of all that happens.
+    pub(crate) fn launch_observed<O: Observer>(
+        &self,
+        launch: &Launch,
+        memory: &mut Memory,
+        options: &Options,
+        observer: &mut O,
+    ) -> Result<Executed> {
+        execute::launch(self.kernel(launch.entry)?, &self.addresses, launch, memory, options, observer)
+    }
+
+    pub(crate) fn kernel(&self, entry: &str) -> Result<&Kernel> {
+        let kernel = self.module.kernels.iter().find(|kernel| kernel.name == entry);
+        kernel.ok_or_else(|| {
             let known: Vec<_> = self.module.entries().collect();
-            let what = format!("no entry {}; there are: {}", launch.entry, known.join(", "));
-            return Err(Fault::new(FaultKind::Launch, what));
-        };
-        execute::launch(kernel, &self.addresses, launch, memory, options)
+            let what = format!("no entry {entry}; there are: {}", known.join(", "));
+            Fault::new(FaultKind::Launch, what)
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::simt::compute::{AtomicOp, Compute};
 use crate::simt::lanes::LaneFn;
+use crate::simt::lower::touch::Touch;
 use crate::simt::matrix::{MatrixMove, Mma, WmmaAccess};
 use crate::simt::ptx::ast::{Place, Space, Type};
 
@@ -36,6 +37,8 @@ pub struct Kernel {
     pub largest_block: Option<[u32; 3]>,
     /// Registers that may be read before they were written.
     pub watch: Watch,
+    /// What each instruction reads and writes.
+    pub touches: Vec<Touch>,
 }
 
 /// Registers that are watched while running, since a path leads to a read of them without a write before.
@@ -92,6 +95,8 @@ pub struct RegisterFile {
     pub predicate_constants: Vec<(u32, bool)>,
     /// Narrow registers that hold a special register.
     pub specials: Vec<(u32, Special)>,
+    /// Those whose value a GPU decides when it runs: where a warp runs is no part of a launch.
+    pub unsettled: Vec<Slot>,
 }
 
 /// A constant of 64 bits.
@@ -134,8 +139,17 @@ pub enum Special {
     DynamicShared,
     /// `%total_smem_size`.
     TotalShared,
-    /// A number: what has one value on a simulated GPU.
-    Constant(u32),
+    /// `%smid`: the simulated GPU has one multiprocessor, number 0.
+    Multiprocessor,
+    /// `%nsmid`.
+    Multiprocessors,
+}
+
+impl Special {
+    /// Whether a GPU decides it when it runs.
+    pub fn is_unsettled(self) -> bool {
+        matches!(self, Self::Warp | Self::Warps | Self::Multiprocessor | Self::Multiprocessors)
+    }
 }
 
 /// A place in a warp's register file.
@@ -217,8 +231,8 @@ pub enum Op {
     AsyncCommit,
     /// Waits until at most so many groups are under way; `None` for all copies, grouped or not.
     AsyncWait(Option<u32>),
-    /// Orders memory. Interleavings are sequentially consistent, so it only lets others run.
-    Fence,
+    /// Orders memory for threads of a scope. Interleavings are sequentially consistent, so it only lets others run.
+    Fence(Reach),
     /// Waits for the block, or for part of it.
     Barrier(Box<Barrier>),
     /// Waits for lanes of the warp.
@@ -306,6 +320,8 @@ pub struct Access {
     pub extend_to: Option<u32>,
     /// Whether other threads' accesses may come before it: not so for read-only and private memory.
     pub visible: bool,
+    /// How it is ordered.
+    pub order: Order,
 }
 
 /// An atomic operation.
@@ -323,6 +339,33 @@ pub struct Atomic {
     pub operand: Vec<Slot>,
     /// The new value of `cas`.
     pub swap: Option<Slot>,
+    /// How it is ordered.
+    pub order: Order,
+}
+
+/// How an access is ordered, and for whom. Interleavings are sequentially consistent: executions need none of it, only
+/// who judges whether threads may do what they do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// Whether it is anything but `.weak`.
+    pub is_strong: bool,
+    /// Whether it is an acquire.
+    pub acquires: bool,
+    /// Whether it is a release.
+    pub releases: bool,
+    /// For whom.
+    pub scope: Reach,
+}
+
+/// The threads that something is ordered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Those of the block: `.cta`, and `.cluster`, since a cluster has one block here.
+    Block,
+    /// Those of the GPU.
+    Gpu,
+    /// All.
+    System,
 }
 
 /// `cp.async`.

@@ -15,6 +15,11 @@ pub enum Schedule {
         /// What everything is drawn from.
         seed: u64,
     },
+    /// One block after the other, and this one, by its linear index, as the last.
+    LastBlock {
+        /// Which.
+        block: u64,
+    },
 }
 
 /// Accesses to shared state that a warp may do in turn, of which a random schedule takes one: long turns
@@ -33,17 +38,22 @@ pub(crate) struct Choices {
     rng: Option<Xoshiro256PlusPlus>,
     turn: u32,
     resident: u32,
+    /// The block that comes last.
+    last: Option<u64>,
 }
 
 impl Choices {
     pub(crate) fn new(schedule: Schedule) -> Self {
         match schedule {
-            Schedule::RoundRobin => Self { rng: None, turn: FAIR_TURN, resident: MOST_RESIDENT },
+            Schedule::RoundRobin => Self { rng: None, turn: FAIR_TURN, resident: MOST_RESIDENT, last: None },
+            Schedule::LastBlock { block } => {
+                Self { rng: None, turn: FAIR_TURN, resident: 1, last: Some(block) }
+            }
             Schedule::Random { seed } => {
                 let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
                 let turn = TURNS[rng.random_range(0..TURNS.len())];
                 let resident = rng.random_range(1..=MOST_RESIDENT);
-                Self { rng: Some(rng), turn, resident }
+                Self { rng: Some(rng), turn, resident, last: None }
             }
         }
     }
@@ -65,6 +75,9 @@ impl Choices {
     pub(crate) fn order_blocks(&mut self, blocks: &mut [u64]) {
         if let Some(rng) = &mut self.rng {
             blocks.shuffle(rng);
+        }
+        if let Some(at) = blocks.iter().position(|block| Some(*block) == self.last) {
+            blocks[at..].rotate_left(1);
         }
     }
 
@@ -112,6 +125,8 @@ mod tests {
         let first = drawn(Schedule::Random { seed: 1 });
         assert_eq!(first, drawn(Schedule::Random { seed: 1 }));
         assert_ne!(first, drawn(Schedule::Random { seed: 2 }));
+        let (_, blocks, ..) = drawn(Schedule::LastBlock { block: 7 });
+        assert!(blocks[..49].is_sorted() && blocks[49] == 7);
         let (turn, blocks, lanes, warps) = drawn(Schedule::RoundRobin);
         assert!(turn == 1 && blocks.is_sorted() && lanes.is_sorted() && warps == [0; 20]);
     }

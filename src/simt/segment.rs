@@ -82,6 +82,16 @@ impl Segment {
         }
     }
 
+    /// `len` bytes from `offset`, written or not, and the offsets from there of those that were not. They must be
+    /// in bounds.
+    pub fn peek(&self, offset: usize, len: usize) -> (&[u8], Vec<usize>) {
+        let unwritten = match &self.unwritten {
+            Some(unwritten) => (0..len).filter(|at| unwritten.any(offset + at, 1)).collect(),
+            None => Vec::new(),
+        };
+        (&self.all()[offset..offset + len], unwritten)
+    }
+
     /// `len` bytes from `offset`.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod compare;
 mod decide;
 mod diff;
 mod diff_captures;
+mod explore;
 mod fleet;
 mod formats;
 mod golden;

@@ -1,6 +1,7 @@
 //! Loads and stores: from addresses to bytes of a state space, checked for bounds, alignment and, when
 //! reading, for having been written.
 
+use crate::simt::execute::observe::Observer;
 use crate::simt::execute::step::{BlockSide, Shared};
 use crate::simt::execute::warp::{LANES, Registers, Warp, lanes};
 use crate::simt::fault::{Fault, FaultKind, Result};
@@ -18,7 +19,7 @@ pub const PARAM_WINDOW: u64 = 0x3_0000_0000;
 /// Where nothing of that sort is any more.
 const WINDOWS_END: u64 = 0x4_0000_0000;
 /// The most bytes of one access: eight values of 32 bits.
-const MOST_BYTES: usize = 32;
+pub const MOST_BYTES: usize = 32;
 
 /// The state space that a generic address lies in.
 pub fn window(address: u64) -> Space {
@@ -182,7 +183,7 @@ fn in_a_row(addresses: &[u64; LANES], len: u64) -> bool {
         .fold(true, |all, (address, lane)| all & (*address == first.wrapping_add(lane * len)))
 }
 
-impl Shared<'_> {
+impl<O: Observer> Shared<'_, O> {
     /// The memory that a warp of `block` can reach.
     pub fn spaces<'s>(&'s mut self, local: &'s mut Segment, block: &'s mut BlockSide) -> Spaces<'s> {
         Spaces {
@@ -211,6 +212,10 @@ impl Shared<'_> {
         let addresses = addresses(&warp.registers, &access.address);
         let (size, space) = (access.ty.bytes() as usize, access.address.space);
         let len = size * access.registers.len();
+        if O::ACTIVE {
+            let at = self.at(warp, block, pc);
+            self.observer.load(&at, active, access, &addresses);
+        }
         let mut spaces = self.spaces(&mut warp.local, block);
         let private = matches!(space, Some(Space::Local) | None);
         let aligned = |address: u64| address & (len as u64 - 1) == 0;
@@ -274,6 +279,10 @@ impl Shared<'_> {
             for (bytes, value) in staged.iter_mut().zip(values) {
                 bytes[index * size..][..size].copy_from_slice(&value.to_le_bytes()[..size]);
             }
+        }
+        if O::ACTIVE {
+            let at = self.at(warp, block, pc);
+            self.observer.store(&at, active, access, &addresses, &staged);
         }
         // Which of two lanes that write to one place comes last is left open by PTX.
         let backwards = self.choices.coin();

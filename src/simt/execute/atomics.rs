@@ -2,13 +2,14 @@
 
 use crate::simt::compute::{AtomicOp, atomic};
 use crate::simt::execute::access::{addresses, window};
+use crate::simt::execute::observe::{AtomicStep, Observer};
 use crate::simt::execute::step::{BlockSide, Shared};
 use crate::simt::execute::warp::{Warp, lanes};
 use crate::simt::fault::{FaultKind, Result};
 use crate::simt::program::Atomic;
 use crate::simt::ptx::ast::Space;
 
-impl Shared<'_> {
+impl<O: Observer> Shared<'_, O> {
     /// Carries out an atomic operation of the lanes of `active`.
     pub fn atomic(
         &mut self,
@@ -46,6 +47,16 @@ impl Shared<'_> {
                 AtomicOp::Add { .. } => AtomicOp::Add { flush: !in_shared },
                 other => other,
             };
+            if O::ACTIVE
+                && let Ok(bytes) = &read
+            {
+                let mut old = [0; 8];
+                old.copy_from_slice(&bytes[..8]);
+                let old = u64::from_le_bytes(old) & (u64::MAX >> (64 - 8 * len.min(8)));
+                let at = self.at(warp, block, pc);
+                self.observer.atomic(&at, &AtomicStep { op, lane, address, old });
+            }
+            let mut spaces = self.spaces(&mut warp.local, block);
             let result = read.and_then(|mut bytes| {
                 for (index, operand) in op.operand.iter().enumerate() {
                     let place = &mut bytes[index * size..][..size];

@@ -1,5 +1,6 @@
 //! Barriers: of a block, and of a warp.
 
+use crate::simt::execute::observe::Observer;
 use crate::simt::execute::step::{BlockSide, Next, Shared, Stop};
 use crate::simt::execute::warp::{LANES, Wait, Warp};
 use crate::simt::fault::{Fault, FaultKind, Result};
@@ -35,7 +36,7 @@ pub struct State {
     true_count: u32,
 }
 
-impl Shared<'_> {
+impl<O: Observer> Shared<'_, O> {
     /// Lanes come to a barrier of the block.
     pub fn arrive(
         &mut self,
@@ -83,6 +84,10 @@ impl Shared<'_> {
                 return Ok(Next::Choose);
             }
         }
+        if O::ACTIVE {
+            let at = self.at(warp, block, pc);
+            self.observer.arrive(&at, mask, number, barrier.action != BarrierAction::Arrive);
+        }
         match barrier.action {
             BarrierAction::Arrive => warp.put(pc + 1, mask),
             BarrierAction::Sync | BarrierAction::Reduce { .. } => {
@@ -106,6 +111,10 @@ impl Shared<'_> {
             let waiting = |wait: Wait| wait == Wait::WarpBarrier(wanted);
             let present = warp.fragments.iter().filter(|f| waiting(f.wait)).fold(0, |mask, f| mask | f.mask);
             if present == wanted & warp.live {
+                if O::ACTIVE {
+                    let at = self.at(warp, block, pc);
+                    self.observer.warp_sync(&at, present);
+                }
                 let released: Vec<_> = warp.fragments.extract_if(.., |f| waiting(f.wait)).collect();
                 for fragment in released {
                     warp.put(fragment.pc + 1, fragment.mask);
@@ -163,8 +172,11 @@ impl State {
     }
 
     /// Lets everybody go on, with the results of reductions.
-    pub fn release(&mut self, kernel: &Kernel, warps: &mut [Warp], number: u32) {
+    ///
+    /// Gives who waited: warps, lanes, and at which instruction.
+    pub fn release(&mut self, kernel: &Kernel, warps: &mut [Warp], number: u32) -> Vec<(u32, u32, u32)> {
         let state = std::mem::take(self);
+        let mut woken = Vec::new();
         for warp in warps {
             let waiting = |f: &mut super::warp::Fragment| f.wait == Wait::Block(number);
             let released: Vec<_> = warp.fragments.extract_if(.., waiting).collect();
@@ -180,8 +192,10 @@ impl State {
                     warp.registers.set_all(to, &[value; LANES], fragment.mask);
                 }
                 warp.put(fragment.pc + 1, fragment.mask);
+                woken.push((warp.index, fragment.mask, fragment.pc));
             }
         }
+        woken
     }
 
     /// For a report: who is there and who is awaited.

@@ -1,6 +1,7 @@
 //! `cp.async`: copies that are done some time between their beginning and the wait for them.
 
 use crate::simt::execute::access::addresses;
+use crate::simt::execute::observe::Observer;
 use crate::simt::execute::step::{BlockSide, Shared};
 use crate::simt::execute::warp::{Copy, Warp, lanes};
 use crate::simt::fault::{FaultKind, Result};
@@ -10,7 +11,7 @@ use crate::simt::ptx::ast::Space;
 /// The most bytes of one copy.
 const MOST_BYTES: usize = 16;
 
-impl Shared<'_> {
+impl<O: Observer> Shared<'_, O> {
     /// Begins a copy of each lane of `active`. Whether it is done at once or when it is waited for is drawn.
     pub fn begin_copy(
         &mut self,
@@ -36,6 +37,10 @@ impl Shared<'_> {
                 source_bytes: if ignored { 0 } else { asked.min(op.bytes) },
                 pc,
             };
+            if O::ACTIVE {
+                let at = self.at(warp, block, pc);
+                self.observer.begin_copy(&at, &copy);
+            }
             if at_once {
                 self.copy(warp, block, &copy)?;
             } else {
@@ -51,9 +56,14 @@ impl Shared<'_> {
         warp: &mut Warp,
         block: &mut BlockSide,
         left: Option<u32>,
+        pc: u32,
         active: u32,
     ) -> Result<()> {
         let groups = warp.groups;
+        if O::ACTIVE {
+            let at = self.at(warp, block, pc);
+            self.observer.wait_for_copies(&at, active, left, &groups);
+        }
         let due = |copy: &mut Copy| {
             let lane = usize::from(copy.lane);
             active >> lane & 1 == 1 && left.is_none_or(|left| copy.group.saturating_add(left) < groups[lane])

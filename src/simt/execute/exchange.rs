@@ -2,6 +2,7 @@
 //! take part with the operands of the instruction at which they are.
 
 use crate::simt::compute::atomic;
+use crate::simt::execute::observe::Observer;
 use crate::simt::execute::step::{BlockSide, Shared};
 use crate::simt::execute::warp::{Fragment, LANES, Registers, Wait, Warp, lanes};
 use crate::simt::fault::{Fault, FaultKind, Result};
@@ -10,7 +11,7 @@ use crate::simt::program::{Exchange, ExchangeKind, Op, ShuffleMode, Slot, VoteMo
 /// An instruction of an exchange, and the lanes that are at it.
 type Part<'a> = (&'a Exchange, u32);
 
-impl Shared<'_> {
+impl<O: Observer> Shared<'_, O> {
     /// Lanes come to an exchange.
     pub fn exchange(
         &mut self,
@@ -63,7 +64,7 @@ impl Shared<'_> {
         members: Slot,
         pc: u32,
         mask: u32,
-    ) -> Result<impl Iterator<Item = (u32, u32)> + use<>> {
+    ) -> Result<impl Iterator<Item = (u32, u32)> + use<O>> {
         let named: [u32; LANES] = warp.registers.all(members).map(|members| members as u32);
         if let Some(lane) = lanes(mask).find(|lane| named[*lane] >> lane & 1 == 0) {
             let what = format!("a member mask {:#010x} in which the executing lane is missing", named[lane]);
@@ -81,7 +82,11 @@ impl Shared<'_> {
     }
 
     /// Carries out an exchange between the lanes of all parts.
-    fn carry_out(&self, warp: &mut Warp, block: &BlockSide, pc: u32, parts: &[Part]) -> Result<()> {
+    fn carry_out(&mut self, warp: &mut Warp, block: &BlockSide, pc: u32, parts: &[Part]) -> Result<()> {
+        if O::ACTIVE {
+            let at = self.at(warp, block, pc);
+            self.observer.exchange(&at, parts);
+        }
         let mask = parts.iter().fold(0, |all, (_, mask)| all | mask);
         let answers = answers(&warp.registers, parts, mask).map_err(|(what, lane)| {
             let fault = Fault::new(FaultKind::Undefined, what);
@@ -201,7 +206,7 @@ fn gather(
 
 /// The lane that `lane` reads from, and whether it lies within the segment (PTX ISA, shfl.sync); where not,
 /// a lane reads its own value.
-fn shuffle_source(mode: ShuffleMode, lane: u32, b: u32, c: u32) -> (u32, bool) {
+pub fn shuffle_source(mode: ShuffleMode, lane: u32, b: u32, c: u32) -> (u32, bool) {
     let (b, clamp, segment) = (b & 31, c & 31, c >> 8 & 31);
     let highest = lane & segment | clamp & !segment;
     let lowest = lane & segment;

@@ -2,6 +2,7 @@
 
 use crate::simt::execute::LaunchFacts;
 use crate::simt::execute::barrier::{Arrival, BARRIERS, State};
+use crate::simt::execute::observe::Observer;
 use crate::simt::execute::step::{BlockSide, Shared, Stop};
 use crate::simt::execute::warp::{Fragment, LANES, Registers, Wait, Warp};
 use crate::simt::fault::{Fault, FaultKind, Result};
@@ -20,12 +21,12 @@ struct Block {
 }
 
 /// A launch at work.
-pub struct Grid<'a> {
-    pub shared: Shared<'a>,
+pub struct Grid<'a, O> {
+    pub shared: Shared<'a, O>,
     pub facts: LaunchFacts<'a>,
 }
 
-impl Grid<'_> {
+impl<O: Observer> Grid<'_, O> {
     /// Runs all blocks of `order`, first to last as there is room.
     pub fn run(&mut self, mut order: Vec<u64>) -> Result<()> {
         self.shared.choices.order_blocks(&mut order);
@@ -92,7 +93,7 @@ impl Grid<'_> {
     }
 
     /// Makes `block` the one of that linear index, at its beginning.
-    fn start(&self, block: &mut Block, linear: u64) {
+    fn start(&mut self, block: &mut Block, linear: u64) {
         let [x, y, _] = self.facts.grid.map(u64::from);
         block.index = [linear % x, linear / x % y, linear / x / y].map(|index| index as u32);
         block.shared.forget();
@@ -119,6 +120,10 @@ impl Grid<'_> {
             warp.groups = [0; LANES];
             warp.listed = true;
             self.fill_registers(&mut warp.registers, warp.index, block.index);
+        }
+        if O::ACTIVE {
+            let live: Vec<u32> = block.warps.iter().map(|warp| warp.live).collect();
+            self.shared.observer.start(block.index, &live);
         }
     }
 
@@ -166,11 +171,12 @@ impl Grid<'_> {
             Special::MaskGreater => !(below | 1 << lane),
             Special::DynamicShared => self.facts.dynamic_shared,
             Special::TotalShared => self.facts.shared_bytes,
-            Special::Constant(value) => value,
+            Special::Multiprocessor => 0,
+            Special::Multiprocessors => 1,
         }
     }
 
-    fn arrive(&self, block: &mut Block, number: usize, arrival: &Arrival) -> Result<()> {
+    fn arrive(&mut self, block: &mut Block, number: usize, arrival: &Arrival) -> Result<()> {
         let kernel = self.shared.kernel;
         let state = &mut block.barriers[arrival.number as usize];
         let warp = &block.warps[number];
@@ -179,16 +185,23 @@ impl Grid<'_> {
             self.shared.blame(fault, arrival.pc, block.index, warp.index, lane)
         })?;
         if state.is_complete(&block.warps) {
-            state.release(kernel, &mut block.warps, arrival.number);
+            let woken = state.release(kernel, &mut block.warps, arrival.number);
+            if O::ACTIVE {
+                self.shared.observer.release(kernel, block.index, arrival.number, &woken);
+            }
         }
         Ok(())
     }
 
     /// Who exits is awaited at no barrier any more.
-    fn exit(&self, block: &mut Block) {
+    fn exit(&mut self, block: &mut Block) {
         for number in 0..BARRIERS {
             if block.barriers[number].is_complete(&block.warps) {
-                block.barriers[number].release(self.shared.kernel, &mut block.warps, number as u32);
+                let kernel = self.shared.kernel;
+                let woken = block.barriers[number].release(kernel, &mut block.warps, number as u32);
+                if O::ACTIVE {
+                    self.shared.observer.release(kernel, block.index, number as u32, &woken);
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 //! memory and the matrix room.
 
 use crate::simt::execute::access::{Spaces, addresses};
+use crate::simt::execute::observe::{Observer, Piece};
 use crate::simt::execute::step::{BlockSide, Shared};
 use crate::simt::execute::warp::{LANES, Registers, Wait, Warp};
 use crate::simt::fault::{Fault, FaultKind, Result};
@@ -12,7 +13,7 @@ use crate::simt::ptx::ast::Space;
 /// What is wrong, and the lane to blame.
 type Blamed<T> = std::result::Result<T, (Fault, usize)>;
 
-impl Shared<'_> {
+impl<O: Observer> Shared<'_, O> {
     /// Lanes come to a matrix instruction, which is `.aligned`: all lanes of the warp execute it.
     pub fn matrix(
         &mut self,
@@ -31,6 +32,13 @@ impl Shared<'_> {
         if here != u32::MAX {
             warp.put_waiting(pc, here, Wait::Matrix);
             return Ok(());
+        }
+        if O::ACTIVE {
+            let at = self.at(warp, block, pc);
+            // What cannot be told is refused below.
+            if let Ok(pieces) = pieces(&warp.registers, op) {
+                self.observer.matrix(&at, op, &pieces);
+            }
         }
         let mut spaces = self.spaces(&mut warp.local, block);
         let done = carry_out(&mut warp.registers, &mut spaces, op);
@@ -91,6 +99,46 @@ fn carry_out(registers: &mut Registers, spaces: &mut Spaces, op: &MatrixOp) -> B
         }
     }
     Ok(())
+}
+
+/// What an instruction reads or writes in memory.
+fn pieces(registers: &Registers, op: &MatrixOp) -> Blamed<Vec<Piece>> {
+    let row = |(lane, address): (usize, u64)| Piece { lane, address, bytes: [0; 16], len: 16 };
+    Ok(match op {
+        MatrixOp::Product { .. } | MatrixOp::Transpose { .. } => Vec::new(),
+        MatrixOp::LoadRows { moved, address, .. } => {
+            addresses(registers, address).into_iter().enumerate().take(moved.rows()).map(row).collect()
+        }
+        MatrixOp::StoreRows { moved, address, from } => {
+            let rows = moved.collect(&read(registers, from));
+            let places = addresses(registers, address).into_iter().enumerate();
+            places.zip(&rows).map(|(place, bytes)| Piece { bytes: *bytes, ..row(place) }).collect()
+        }
+        MatrixOp::LoadTile { access, address, stride, .. } => {
+            let (base, stride) = tile(registers, access, address, *stride)?;
+            let of_tile = access.pieces(stride).map_err(|fault| (fault, 0))?.into_iter();
+            of_tile
+                .map(|piece| {
+                    let place = row((piece.lane, base.wrapping_add(piece.offset)));
+                    Piece { len: piece.bits as usize / 8, ..place }
+                })
+                .collect()
+        }
+        MatrixOp::StoreTile { access, address, stride, from } => {
+            let (base, stride) = tile(registers, access, address, *stride)?;
+            let fragments = read(registers, from);
+            let of_tile = access.pieces(stride).map_err(|fault| (fault, 0))?.into_iter();
+            of_tile
+                .map(|piece| {
+                    let mut bytes = [0; 16];
+                    let value = fragments[piece.register][piece.lane] >> piece.shift;
+                    bytes[..8].copy_from_slice(&value.to_le_bytes());
+                    let place = row((piece.lane, base.wrapping_add(piece.offset)));
+                    Piece { bytes, len: piece.bits as usize / 8, ..place }
+                })
+                .collect()
+        }
+    })
 }
 
 fn read(registers: &Registers, slots: &[Slot]) -> Vec<Fragment> {

@@ -2,6 +2,7 @@
 
 use crate::simt::compute::Compute;
 use crate::simt::execute::barrier::Arrival;
+use crate::simt::execute::observe::{At, Observer};
 use crate::simt::execute::warp::{Fragment, LANES, Registers, Wait, Warp, lanes};
 use crate::simt::fault::{Fault, FaultKind, Result, Thread};
 use crate::simt::memory::Memory;
@@ -14,7 +15,7 @@ use crate::simt::segment::Segment;
 const PATIENCE: u32 = 32;
 
 /// What a launch has that warps share, but for their block's own.
-pub struct Shared<'a> {
+pub struct Shared<'a, O> {
     pub kernel: &'a Kernel,
     pub memory: &'a mut Memory,
     /// The bytes of the kernel's parameters.
@@ -26,6 +27,8 @@ pub struct Shared<'a> {
     /// Thread instructions that are allowed.
     pub fuel: u64,
     pub block_threads: [u32; 3],
+    /// Who watches.
+    pub observer: &'a mut O,
 }
 
 /// Why a warp stops.
@@ -44,13 +47,21 @@ pub struct BlockSide<'a> {
     pub memory: &'a mut Segment,
 }
 
-impl Shared<'_> {
+impl<'a, O: Observer> Shared<'a, O> {
     /// Puts the place and the thread into a fault.
     pub fn blame(&self, fault: Fault, pc: u32, block: [u32; 3], warp: u32, lane: usize) -> Fault {
         let [x, y, _] = self.block_threads;
         let linear = warp * LANES as u32 + lane as u32;
         let thread = [linear % x, linear / x % y, linear / x / y];
         fault.at(&self.kernel.places[pc as usize]).of(Thread { block, thread })
+    }
+
+    /// Where a warp is, for who watches. It borrows the warp and the kernel alone.
+    pub fn at<'w>(&self, warp: &'w Warp, block: &BlockSide, pc: u32) -> At<'w>
+    where
+        'a: 'w,
+    {
+        At { kernel: self.kernel, registers: &warp.registers, pc, block: block.index, warp: warp.index }
     }
 
     /// Runs a warp.
@@ -126,6 +137,10 @@ impl Shared<'_> {
             if WATCHED && let Some(watched) = &kernel.watch.steps[pc as usize] {
                 self.look(warp, watched, pc, block.index, mask, active)?;
             }
+            if O::ACTIVE {
+                let at = At { kernel, registers: &warp.registers, pc, block: block.index, warp: warp.index };
+                self.observer.step(&at, mask, active);
+            }
             self.executed += threads;
             self.warp_instructions += 1;
             let mut visible = false;
@@ -172,6 +187,16 @@ impl Shared<'_> {
                     visible = access.visible;
                 }
                 Op::Exit => {
+                    if O::ACTIVE {
+                        let at = At {
+                            kernel,
+                            registers: &warp.registers,
+                            pc,
+                            block: block.index,
+                            warp: warp.index,
+                        };
+                        self.observer.exit(&at, active);
+                    }
                     warp.live &= !active;
                     warp.put(pc + 1, mask & !active);
                     warp.look_again();
@@ -253,7 +278,13 @@ impl Shared<'_> {
                 self.atomic(warp, block, atomic, pc, active)?;
                 return Ok(true);
             }
-            Op::Fence => return Ok(true),
+            Op::Fence(scope) => {
+                if O::ACTIVE {
+                    let at = self.at(warp, block, pc);
+                    self.observer.fence(&at, active, *scope);
+                }
+                return Ok(true);
+            }
             Op::AsyncCopy(copy) => {
                 self.begin_copy(warp, block, copy, pc, active)?;
                 return Ok(true);
@@ -264,7 +295,7 @@ impl Shared<'_> {
                 }
             }
             Op::AsyncWait(left) => {
-                self.wait_for_copies(warp, block, *left, active)?;
+                self.wait_for_copies(warp, block, *left, pc, active)?;
                 return Ok(true);
             }
             Op::Extract { to, from, shift, bits } => {

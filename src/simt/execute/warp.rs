@@ -137,6 +137,7 @@ pub enum Wait {
 /// A copy that was begun and may not be done yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Copy {
+    /// Whose.
     pub lane: u8,
     /// The group, counted from 0, of the lane.
     pub group: u32,
@@ -144,6 +145,7 @@ pub struct Copy {
     pub to: u64,
     /// Address in global memory.
     pub from: u64,
+    /// Bytes that are written.
     pub bytes: u32,
     /// Bytes that are read; the rest is zero.
     pub source_bytes: u32,

@@ -1,11 +1,12 @@
 //! Reads of registers that were never written, of those that [`Watch`](crate::simt::program::Watch) names.
 
+use crate::simt::execute::observe::Observer;
 use crate::simt::execute::step::Shared;
 use crate::simt::execute::warp::Warp;
 use crate::simt::fault::{Fault, FaultKind, Result};
 use crate::simt::program::WatchedStep;
 
-impl Shared<'_> {
+impl<O: Observer> Shared<'_, O> {
     /// Lanes of `mask` come to a step, and those of `active` execute it.
     #[inline(never)]
     pub fn look(

@@ -8,7 +8,9 @@ use crate::simt::lower::Lowering;
 use crate::simt::lower::names::{Room, Scope};
 use crate::simt::lower::touch::Touch;
 use crate::simt::lower::value::Fit;
-use crate::simt::program::{Access, Address, AsyncCopy, Atomic, Base, Guard, LaneOp, Op, Slot, WideConstant};
+use crate::simt::program::{
+    Access, Address, AsyncCopy, Atomic, Base, Guard, LaneOp, Op, Order, Reach, Slot, WideConstant,
+};
 use crate::simt::ptx::ast::{Instruction, Operand, Space, Type};
 
 /// Words that say how strongly an access is ordered, for whom, and how it is cached: interleavings are
@@ -22,6 +24,28 @@ fn is_hint(word: &str) -> bool {
         || SCOPES.contains(&word)
         || CACHES.contains(&word)
         || (word.starts_with("L1::") || word.starts_with("L2::")) && word != "L2::cache_hint"
+}
+
+fn reach_of(word: &str) -> Option<Reach> {
+    match word {
+        "cta" | "cluster" => Some(Reach::Block),
+        "gpu" | "gl" => Some(Reach::Gpu),
+        "sys" => Some(Reach::System),
+        _ => None,
+    }
+}
+
+/// How an instruction with these words is ordered (PTX ISA, ld, st, atom): an access is weak unless it says otherwise,
+/// an atomic operation is relaxed, and what names no scope holds for the GPU, or, `.volatile`, for the system.
+fn order(words: &[String], is_atomic: bool) -> Order {
+    let has = |word: &str| words.iter().any(|known| known == word);
+    let usual = if has("volatile") { Reach::System } else { Reach::Gpu };
+    Order {
+        is_strong: is_atomic || ["relaxed", "acquire", "release", "volatile"].into_iter().any(has),
+        acquires: has("acquire") || has("acq_rel"),
+        releases: has("release") || has("acq_rel"),
+        scope: words.iter().find_map(|word| reach_of(word)).unwrap_or(usual),
+    }
 }
 
 fn space(word: &str) -> Option<Space> {
@@ -70,7 +94,9 @@ impl<'a> Lowering<'a> {
     fn fence(&mut self, guard: Guard, i: &'a Instruction) -> Result<()> {
         let known = |word: &String| is_hint(word) || word == "gl";
         if i.operands.is_empty() && i.modifiers.iter().all(known) {
-            return self.push(guard, Op::Fence);
+            // `membar.gl` is older than scopes; a fence that names none orders for the GPU.
+            let scope = i.modifiers.iter().find_map(|word| reach_of(word)).unwrap_or(Reach::Gpu);
+            return self.push(guard, Op::Fence(scope));
         }
         Err(self.refuse(format!("{}: this fence is not executed", i.full_name())))
     }
@@ -124,7 +150,8 @@ impl<'a> Lowering<'a> {
         }
         let private = matches!(address.space, Some(Space::Local | Space::Param | Space::Const));
         let visible = !private && !read_only;
-        let access = Box::new(Access { address, ty, registers, extend_to, visible });
+        let order = order(&i.modifiers, false);
+        let access = Box::new(Access { address, ty, registers, extend_to, visible, order });
         self.push(guard, if store { Op::Store(access) } else { Op::Load(access) })
     }
 
@@ -216,7 +243,8 @@ impl<'a> Lowering<'a> {
         if values.len() != length || returns && old.len() != length {
             return Err(self.refuse(format!("{full}: {length} values are expected")));
         }
-        let mut atomic = Atomic { address, op, ty, old: Vec::new(), operand: Vec::new(), swap: None };
+        let order = order(&i.modifiers, true);
+        let mut atomic = Atomic { address, op, ty, old: Vec::new(), operand: Vec::new(), swap: None, order };
         for value in values {
             atomic.operand.push(self.source(scope, value, ty, Fit::Same)?.slot);
         }

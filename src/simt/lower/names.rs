@@ -155,10 +155,22 @@ impl<'a> Lowering<'a> {
         let file = &mut self.file;
         let index = *self.specials.entry(special).or_insert_with(|| {
             file.specials.push((file.narrow, special));
+            if special.is_unsettled() {
+                file.unsettled.push(Slot::Narrow(file.narrow));
+            }
             file.narrow += 1;
             file.narrow - 1
         });
         Slot::Narrow(index)
+    }
+
+    /// A place of its own for `%gridid`, since it is no number that a program may count on.
+    pub fn grid_number(&mut self) -> Slot {
+        let slot = Slot::Wide(self.file.wide);
+        self.file.wide_constants.push((self.file.wide, WideConstant::Number(0)));
+        self.file.wide += 1;
+        self.file.unsettled.push(slot);
+        slot
     }
 
     /// Gives a variable of a body its place.

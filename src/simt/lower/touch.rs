@@ -1,5 +1,6 @@
 //! Which registers a step reads and writes.
 
+use crate::simt::compute::Compute;
 use crate::simt::program::{
     Address, BarrierAction, Base, Exchange, ExchangeKind, Guard, MatrixOp, Op, Slot, Source,
 };
@@ -14,12 +15,14 @@ pub struct Touch {
     pub writes: Vec<Slot>,
     /// Whether the values are only passed on, as they are: `mov`. Nothing depends on them yet.
     pub copies: bool,
+    /// What a loop over lanes computes, of which operands.
+    pub computes: Option<Box<(Compute, Vec<Source>)>>,
 }
 
 impl Touch {
     /// Those of a loop over lanes, which keeps no more than places.
     pub fn of_lanes(to: Slot, from: impl IntoIterator<Item = Slot>, copies: bool) -> Self {
-        Self { reads: from.into_iter().collect(), writes: vec![to], copies }
+        Self { reads: from.into_iter().collect(), writes: vec![to], copies, computes: None }
     }
 
     /// Those of any other operation.
@@ -33,7 +36,7 @@ impl Touch {
             | Op::Nothing
             | Op::AsyncCommit
             | Op::AsyncWait(_)
-            | Op::Fence => {}
+            | Op::Fence(_) => {}
             Op::Compute(op) => {
                 touch.reads.extend(op.sources.iter().map(|Source { slot, .. }| slot));
                 touch.writes.extend(op.result);
@@ -41,10 +44,10 @@ impl Touch {
             }
             Op::BranchTable(table) => touch.reads.push(table.0),
             Op::Copy(to, from) | Op::Extract { to, from, .. } => {
-                touch = Self { reads: vec![*from], writes: vec![*to], copies: true };
+                touch = Self::of_lanes(*to, [*from], true);
             }
             Op::Join(join) => {
-                touch = Self { reads: join.1.clone(), writes: vec![join.0], copies: true };
+                touch = Self::of_lanes(join.0, join.1.iter().copied(), true);
             }
             Op::Clock(to) => touch.writes.push(*to),
             Op::ActiveMask(to) => touch.writes.push(Slot::Narrow(*to)),

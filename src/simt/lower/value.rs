@@ -131,9 +131,9 @@ impl<'a> Lowering<'a> {
             ("%dynamic_smem_size", None) => Special::DynamicShared,
             ("%total_smem_size", None) => Special::TotalShared,
             // The simulated GPU has one multiprocessor and runs one grid.
-            ("%smid", None) => Special::Constant(0),
-            ("%nsmid", None) => Special::Constant(1),
-            ("%gridid", None) if bits == 64 => return Ok(Some(self.constant(64, 0))),
+            ("%smid", None) => Special::Multiprocessor,
+            ("%nsmid", None) => Special::Multiprocessors,
+            ("%gridid", None) if bits == 64 => return Ok(Some(self.grid_number())),
             _ => return Err(self.refuse(format!("{name} is neither declared nor a known special register"))),
         };
         Ok(Some(self.special(special)))
@@ -252,7 +252,8 @@ impl<'a> Lowering<'a> {
         if let (Some(Register { slot, bits }), None) = (result, second)
             && let Some(op) = lanes::find(&full, &compute, slot, bits, &sources)
         {
-            let touch = Touch::of_lanes(slot, sources.iter().map(|source| source.slot), false);
+            let mut touch = Touch::of_lanes(slot, sources.iter().map(|source| source.slot), false);
+            touch.computes = Some(Box::new((compute, sources)));
             return self.push_lanes(guard, op, touch);
         }
         let (from, signed) = (compute.result.bits(), compute.result.is_signed());

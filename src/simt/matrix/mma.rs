@@ -71,6 +71,11 @@ impl Mma {
         })
     }
 
+    /// Whether PTX says what its bits are: of integers, and of f64, which is a chain of fused operations.
+    pub fn is_exact(&self) -> bool {
+        matches!((self.a.element, self.d.element), (Element::F64, _) | (_, Element::S32))
+    }
+
     /// How many registers of which type each operand has.
     pub fn registers(&self) -> Registers {
         Registers { d: self.d.registers, a: self.a.registers, b: self.b.registers, c: self.c.registers }

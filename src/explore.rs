@@ -1,0 +1,101 @@
+//! `samebits explore`: does what a kernel gives depend on the schedule? Its PTX is executed on the simulated GPU under
+//! many seeded schedules, on arguments that [`plan`] describes, and the bits of all outputs are compared.
+
+pub mod element;
+pub mod fill;
+pub mod findings;
+pub mod plan;
+pub mod schedules;
+pub mod signature;
+pub mod stored;
+pub mod verdict;
+
+use crate::explore::schedules::Subject;
+use crate::explore::verdict::{Explored, Finding, Verdict, compare};
+use crate::simt::{Fault, Schedule};
+
+/// How much is tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Schedules; at least one.
+    pub schedules: u64,
+    /// The first seed; the others follow.
+    pub seed: u64,
+    /// In place of these: one block after the other, and this one as the last.
+    pub last_block: Option<u64>,
+}
+
+/// Schedules that are analysed; the others are only executed. One would do for the proof.
+const WATCHED: usize = 4;
+/// Threads of a launch, at most: each is remembered.
+const MOST_THREADS: u64 = 1 << 24;
+/// Blocks that are tried as the last at a ticket, at most.
+const MOST_LASTS: usize = 4096;
+
+/// Explores a launch of the PTX whose text is `text`. File and time are left for the caller to fill in.
+///
+/// # Errors
+/// In words: the launch does not fit, or the kernel fails under every schedule.
+pub fn explore(subject: &Subject, text: &str, settings: &Settings) -> Result<Explored, String> {
+    let in_words = |fault: Fault| fault.to_string();
+    let volume =
+        |extents: [u32; 3]| extents.iter().fold(1, |all: u64, extent| all.saturating_mul(u64::from(*extent)));
+    let threads = volume(subject.grid).saturating_mul(volume(subject.block).next_multiple_of(32));
+    if threads > MOST_THREADS {
+        return Err(format!(
+            "{threads} threads, in whole warps; at most {MOST_THREADS} are explored: take a smaller grid"
+        ));
+    }
+    let schedules: Vec<_> = match settings.last_block {
+        Some(block) => vec![Schedule::LastBlock { block }],
+        None => (0..settings.schedules)
+            .map(|number| Schedule::Random { seed: settings.seed.wrapping_add(number) })
+            .collect(),
+    };
+    let (first, others) = schedules.split_at(1);
+    // What fits no schedule is said at once.
+    let mut executions = subject.all(first, 1).map_err(in_words)?;
+    executions.extend(subject.all(others, WATCHED - 1).map_err(in_words)?);
+    let mut lasts = 0;
+    let mut why = findings::why(&executions, text);
+    if why.is_empty() && compare(&executions)?.differ.is_none() {
+        let blocks = findings::participants(&executions);
+        if blocks.len() > MOST_LASTS {
+            let what = format!(
+                "{} blocks draw tickets, and each had to be tried as the last one; at most {MOST_LASTS} are",
+                blocks.len()
+            );
+            why.push(Finding::general(what));
+        } else {
+            lasts = blocks.len();
+            executions.extend(subject.each_last(&blocks).map_err(in_words)?);
+            why = findings::why(&executions, text);
+        }
+    }
+    let races = findings::races(&executions, text);
+    let compared = compare(&executions)?;
+    why.extend(compared.why);
+    if !races.is_empty() && why.is_empty() {
+        why.push(Finding::general("there is a data race: what threads read or leave there is open"));
+    }
+    let verdict = match compared.differ {
+        Some(_) => Verdict::Depends,
+        None if why.is_empty() => Verdict::Independent,
+        None => Verdict::MayDepend,
+    };
+    Ok(Explored {
+        ptx: String::new(),
+        entry: subject.entry.to_owned(),
+        verdict,
+        schedules: schedules.len(),
+        seed: settings.seed,
+        distinct: compared.distinct,
+        differ: compared.differ,
+        first: executions[0].outcome.text(),
+        why,
+        races,
+        lasts,
+        instructions: executions.iter().map(|execution| execution.instructions).sum(),
+        seconds: 0.0,
+    })
+}

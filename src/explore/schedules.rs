@@ -1,0 +1,196 @@
+//! Executing a launch under many schedules, several of them side by side. What each gives is a function of its seed
+//! alone.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::digest::{Digest, digest_of_bytes};
+use crate::explore::plan::{Argument, Role};
+use crate::simt::analysis::{Analysis, Differing, Held, Judgement};
+use crate::simt::{Fault, FaultKind, Launch, Memory, Module, Options, Result, Schedule};
+
+/// A launch that is executed again and again.
+pub struct Subject<'a> {
+    /// The kernels.
+    pub module: &'a Arc<Module>,
+    /// Which of them.
+    pub entry: &'a str,
+    /// Blocks in x, y, z.
+    pub grid: [u32; 3],
+    /// Threads of a block in x, y, z.
+    pub block: [u32; 3],
+    /// Bytes of dynamic shared memory.
+    pub shared: u32,
+    /// In the order of the kernel's parameters.
+    pub arguments: &'a [Argument],
+    /// Thread instructions after which an execution is given up.
+    pub fuel: u64,
+}
+
+/// One execution.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// Under which schedule.
+    pub schedule: Schedule,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Thread instructions.
+    pub instructions: u64,
+    /// What the analysis says, if there was one.
+    pub judgement: Option<Judgement>,
+}
+
+/// What an execution came to.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The kernel ended.
+    Ended {
+        /// Of all outputs, and of which of their bytes were written.
+        digest: Digest,
+        /// An output and its first byte that nothing was written to.
+        unwritten: Option<(String, usize)>,
+    },
+    /// It did not.
+    Failed(Fault),
+}
+
+impl Outcome {
+    /// Whether two executions cannot be told apart from outside.
+    pub fn is_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ended { digest, .. }, Self::Ended { digest: of_other, .. }) => digest == of_other,
+            // Which of several threads meets the fault first says nothing.
+            (Self::Failed(fault), Self::Failed(other)) => {
+                fault.kind == other.kind && fault.place == other.place
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What the device's memory holds before a launch, and the kernel's arguments.
+struct Ready {
+    memory: Memory,
+    loaded: crate::simt::Loaded,
+    arguments: Vec<crate::simt::Argument>,
+    /// Names, addresses and bytes of outputs.
+    outputs: Vec<(String, u64, usize)>,
+}
+
+impl Subject<'_> {
+    /// Executes under all `schedules`, of which the first `watched` are analysed; in their order.
+    ///
+    /// # Errors
+    /// If the arguments do not fit, or too many instructions are executed; what else goes wrong is an outcome.
+    pub fn all(&self, schedules: &[Schedule], watched: usize) -> Result<Vec<Execution>> {
+        let ready = self.ready()?;
+        let numbered = schedules.par_iter().enumerate();
+        numbered.map(|(number, schedule)| ready.execute(self, *schedule, number < watched, None)).collect()
+    }
+
+    /// Tries each of `blocks` as the last, twice: first to learn what they hold by then, and then to follow what
+    /// differs between them.
+    ///
+    /// # Errors
+    /// As of [`Subject::all`].
+    pub fn each_last(&self, blocks: &[u32]) -> Result<Vec<Execution>> {
+        let ready = self.ready()?;
+        let with = |differing: Option<&Differing>| -> Result<Vec<Execution>> {
+            let last = |block: &u32| Schedule::LastBlock { block: u64::from(*block) };
+            blocks.par_iter().map(|block| ready.execute(self, last(block), true, differing)).collect()
+        };
+        let first = with(None)?;
+        let held: Vec<&Held> = first
+            .iter()
+            .filter_map(|execution| execution.judgement.as_ref())
+            .map(|judgement| &judgement.held)
+            .collect();
+        with(Some(&Differing::of(&held)))
+    }
+
+    fn ready(&self) -> Result<Ready> {
+        let mut memory = Memory::new();
+        let loaded = self.module.load(&mut memory)?;
+        let (mut arguments, mut outputs) = (Vec::new(), Vec::new());
+        for argument in self.arguments {
+            let (name, bytes, content, role) = match argument {
+                Argument::Value(value) => {
+                    arguments.push(value.clone());
+                    continue;
+                }
+                Argument::Buffer { name, bytes, content, role, .. } => (name, *bytes, content, *role),
+            };
+            let address = match (content, role) {
+                (Some(content), Role::In) => memory.map(Arc::clone(content)),
+                (content, _) => {
+                    let address = memory.allocate(bytes as u64);
+                    if let Some(content) = content {
+                        memory.write(address, content)?;
+                    }
+                    address
+                }
+            };
+            arguments.push(crate::simt::Argument::U64(address));
+            if role != Role::In {
+                outputs.push((name.clone(), address, bytes));
+            }
+        }
+        Ok(Ready { memory, loaded, arguments, outputs })
+    }
+}
+
+impl Ready {
+    fn execute(
+        &self,
+        subject: &Subject,
+        schedule: Schedule,
+        is_watched: bool,
+        differing: Option<&Differing>,
+    ) -> Result<Execution> {
+        let mut memory = self.memory.clone();
+        let launch = Launch {
+            entry: subject.entry,
+            grid: subject.grid,
+            block: subject.block,
+            shared_bytes: subject.shared,
+            arguments: &self.arguments,
+        };
+        let options = Options { schedule, fuel: subject.fuel, blocks: None };
+        let (ended, judgement) = if is_watched {
+            let kernel = self.loaded.kernel(subject.entry)?;
+            let mut analysis = Analysis::new(kernel, subject.grid, subject.block);
+            if let Schedule::LastBlock { block } = schedule {
+                analysis = analysis.with_last(u32::try_from(block).unwrap_or(u32::MAX), differing);
+            }
+            let ended = self.loaded.launch_observed(&launch, &mut memory, &options, &mut analysis);
+            let outputs = if ended.is_ok() { &self.outputs[..] } else { &[] };
+            (ended, Some(analysis.judge(outputs)))
+        } else {
+            (self.loaded.launch(&launch, &mut memory, &options), None)
+        };
+        match ended {
+            Ok(executed) => {
+                let outcome = self.outcome(&memory)?;
+                Ok(Execution { schedule, outcome, instructions: executed.thread_instructions, judgement })
+            }
+            Err(fault) if matches!(fault.kind, FaultKind::Launch | FaultKind::Fuel) => Err(fault),
+            Err(fault) => {
+                Ok(Execution { schedule, outcome: Outcome::Failed(fault), instructions: 0, judgement })
+            }
+        }
+    }
+
+    fn outcome(&self, memory: &Memory) -> Result<Outcome> {
+        let (mut parts, mut first) = (Vec::new(), None);
+        for (name, address, len) in &self.outputs {
+            let (bytes, unwritten) = memory.peek(*address, *len)?;
+            parts.extend(digest_of_bytes(bytes).0.to_le_bytes());
+            unwritten.iter().for_each(|at| parts.extend(at.to_le_bytes()));
+            if let (None, Some(at)) = (&first, unwritten.first()) {
+                first = Some((name.clone(), *at));
+            }
+        }
+        Ok(Outcome::Ended { digest: digest_of_bytes(&parts), unwritten: first })
+    }
+}
