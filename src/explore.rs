@@ -89,6 +89,7 @@ pub fn explore(subject: &Subject, text: &str, settings: &Settings) -> Result<Exp
         verdict,
         schedules: schedules.len(),
         seed: settings.seed,
+        last_block: settings.last_block,
         distinct: compared.distinct,
         differ: compared.differ,
         first: executions[0].outcome.text(),

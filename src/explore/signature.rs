@@ -43,7 +43,8 @@ fn guess(parameter: &Parameter, usage: Usage) -> (String, String) {
 /// For people: what the entry takes. `None` if there is no such entry.
 pub fn explain(module: &Module, entry: &str) -> Option<String> {
     let parameters = module.parameters(entry)?;
-    let mut text = format!("{entry} takes {} arguments:\n", parameters.len());
+    let plural = if parameters.len() == 1 { "" } else { "s" };
+    let mut text = format!("{entry} takes {} argument{plural}:\n", parameters.len());
     for (parameter, usage) in parameters {
         let (_, says) = guess(parameter, usage);
         // Writing into a string does not fail.

@@ -64,6 +64,9 @@ pub struct Explored {
     pub schedules: usize,
     /// The first of their seeds; the others follow.
     pub seed: u64,
+    /// In place of seeds: the block that was executed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_block: Option<u64>,
     /// Different results among them.
     pub distinct: usize,
     /// Two schedules with different results.

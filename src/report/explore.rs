@@ -59,9 +59,10 @@ fn in_words(explored: &Explored, finding: &Finding) -> String {
 }
 
 fn last(explored: &Explored) -> String {
-    let seeds = match explored.schedules {
-        1 => format!("seed {} gives {}", explored.seed, explored.first),
-        n => format!("seeds {} to {}", explored.seed, explored.seed.saturating_add(n as u64 - 1)),
+    let seeds = match (explored.last_block, explored.schedules) {
+        (Some(block), _) => format!("block {block} as the last gives {}", explored.first),
+        (None, 1) => format!("seed {} gives {}", explored.seed, explored.first),
+        (None, n) => format!("seeds {} to {}", explored.seed, explored.seed.saturating_add(n as u64 - 1)),
     };
     let races = if explored.races.is_empty() { "No data race. " } else { "" };
     format!(
