@@ -1,7 +1,7 @@
 //! The program's own speed against yardsticks of the same run: the fixed tree against the read bandwidth,
 //! digest and divergence against a memory copy; products for `scripts/peers/numpy_ratios.py`; the simulated
 //! GPU in thread instructions; `samebits diff` on files in the page cache against the read bandwidth; `samebits
-//! compare` of many rows; `samebits causes` with one seed.
+//! compare` of many rows; `samebits causes` with one seed; `samebits explore`.
 //!
 //! `cargo bench --features self-bench --bench self_speed`
 
@@ -21,11 +21,15 @@ use samebits::causes::resume;
 use samebits::causes::table::Place;
 use samebits::checkpoint::Checkpoint;
 use samebits::device::cpu::Cpu;
+use samebits::device::plan::REDUCE;
 use samebits::device::sim::Sim;
 use samebits::device::{Cache, Device, Problem, Simulation};
 use samebits::diff::diff;
 use samebits::digest::{Hasher, digest, digest_of_bytes};
 use samebits::divergence::divergence_and_digest;
+use samebits::explore::explore;
+use samebits::explore::plan::Given;
+use samebits::explore::schedules::Subject;
 use samebits::guarantee::Guarantee;
 use samebits::input::{Distribution, generate};
 use samebits::measurement::{Seen, Writer, read_distinct};
@@ -36,6 +40,7 @@ use samebits::poison::Poison;
 use samebits::report::compare::choice::{Choice, Surroundings};
 use samebits::report::compare::model::Comparison;
 use samebits::report::compare::{csv, json, terminal};
+use samebits::simt::Module;
 use samebits::suite::blank_row;
 use samebits::tensor::{Data, Dtype, Tensor};
 use samebits::train::digits::Digits;
@@ -160,6 +165,34 @@ fn simulation(criterion: &mut Criterion) {
             bencher.iter(|| prepared.execute(Poison::of_execution(0)).expect("executed"));
         });
     }
+}
+
+/// `samebits explore` of sums of 65,536 elements: one schedule with races looked for and values followed, on one core, in
+/// thread instructions; and 100 schedules with a certificate, on all cores.
+fn exploration(criterion: &mut Criterion) {
+    let text = REDUCE.ptx;
+    let module = Arc::new(Module::new(text).expect("PTX"));
+    let mut group = criterion.benchmark_group("explore a sum of 65536");
+    let partials = ["in:f32:65536:wide", "out:f32:8", "u64=1", "u64=65536", "u32=8"];
+    let ticket = ["in:f32:65536:wide", "out:f32:1", "out:f32:8", "both:u32:1", "u64=1", "u64=65536", "u32=8"];
+    let cases: [(&str, &str, &[&str], u64); 3] = [
+        ("one watched schedule, thread instructions", "reduce_two_pass_f32", &partials, 1),
+        ("100 schedules, two_pass", "reduce_two_pass_f32", &partials, 100),
+        ("100 schedules, ticket", "reduce_ticket_f32", &ticket, 100),
+    ];
+    for (name, entry, arguments, schedules) in cases {
+        let argument = |(number, text): (usize, &&str)| {
+            Given::parse(text).expect("an argument").argument(number).expect("an argument")
+        };
+        let arguments: Vec<_> = arguments.iter().enumerate().map(argument).collect();
+        let (grid, block, fuel) = ([8, 1, 1], [256, 1, 1], 1 << 30);
+        let subject = Subject { module: &module, entry, grid, block, shared: 0, arguments: &arguments, fuel };
+        let settings = samebits::explore::Settings { schedules, seed: 1, last_block: None };
+        let once = || explore(&subject, text, &settings).expect("explored");
+        group.throughput(Throughput::Elements(once().instructions));
+        group.bench_function(name, |bencher| bencher.iter(once));
+    }
+    group.finish();
 }
 
 /// Two files of `SAMEBITS_DIFF_BYTES` (1 GiB without it) in the page cache, equal and different everywhere:
@@ -404,6 +437,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(3));
-    targets = fixed_tree, digest_and_divergence, products, simulation, checkpoints, comparison, training
+    targets = fixed_tree, digest_and_divergence, products, simulation, exploration, checkpoints, comparison, training
 }
 criterion_main!(benches);
