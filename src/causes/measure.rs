@@ -219,18 +219,20 @@ impl<'a> Bench<'a> {
                 return Ok(compared(none, &usual?, &run?));
             }
             Change::NewProcess => (self.in_new_process)(path, steps)?,
-            Change::Device(place) => {
-                let other = self.others.iter().find(|other| other.place == place);
-                match other.map(|other| (&other.device, other.steps)) {
-                    Some((Ok(device), most)) => {
-                        Watched::of(&mut self.loaded(path, *device)?, steps.min(most))?
-                    }
-                    Some((Err(reason), _)) => return Ok(Outcome { skipped: Some(reason.clone()), ..none }),
-                    None => return Ok(none),
+            Change::Device(place) => match self.other(place) {
+                Ok((device, most)) => Watched::of(&mut self.loaded(path, device)?, steps.min(most))?,
+                Err(reason) => return Ok(Outcome { skipped: Some(reason), ..none }),
+            },
+            Change::Recompiled(setting) => match self.with_kernels(setting) {
+                Ok((device, most, condition)) => {
+                    // On that device too, so that the compilation alone is told apart.
+                    let [run, usual] = [condition, Condition::Usual].map(|condition| {
+                        let mut run = self.loaded(path, device)?;
+                        run.settings.condition = condition;
+                        Watched::of(&mut run, steps.min(most))
+                    });
+                    return Ok(compared(none, &usual?, &run?));
                 }
-            }
-            Change::Recompiled(setting) => match self.recompiled(path, setting) {
-                Ok((run, most)) => Watched::of(&mut run?, steps.min(most))?,
                 Err(reason) => return Ok(Outcome { skipped: Some(reason), ..none }),
             },
             Change::File(change) => return Ok(Outcome { refused: self.refused(path, change)?, ..none }),
@@ -238,35 +240,32 @@ impl<'a> Bench<'a> {
         Ok(compared(none, usual, &watched))
     }
 
-    /// A run that goes on with kernels that are compiled again, and the most steps to watch; or why there is none. Where
-    /// the training device has no kernels, that is on the simulated GPU.
-    fn recompiled(
+    /// Another device of that sort, and the most steps to watch there; or why there is none.
+    fn other(&self, place: Place) -> std::result::Result<(&'a dyn Device, u64), String> {
+        let other =
+            self.others.iter().find(|other| other.place == place).ok_or("it is where training happens")?;
+        Ok((other.device.clone()?, other.steps))
+    }
+
+    /// A device whose kernels can be compiled again, the most steps to watch there, and the condition for it; or why
+    /// there is none. Where the training device has no kernels, it is the simulated GPU.
+    fn with_kernels(
         &self,
-        path: &Path,
         setting: CompileSetting,
-    ) -> std::result::Result<(Result<Trainer<'a>>, u64), String> {
-        let has_kernels =
-            |device: &dyn Device| device.perturbations().contains(&Perturbation::ReloadRecompile);
-        let simulated = || self.others.iter().find(|other| other.place == Place::Sim);
-        let (device, most) = match simulated() {
-            _ if has_kernels(self.device) => (self.device, u64::MAX),
-            Some(Other { device, steps, .. }) => (device.clone()?, *steps),
-            None => return Err("no device here has kernels".to_owned()),
+    ) -> std::result::Result<(&'a dyn Device, u64, Condition), String> {
+        let (device, most) = if self.device.perturbations().contains(&Perturbation::ReloadRecompile) {
+            (self.device, u64::MAX)
+        } else {
+            self.other(Place::Sim)?
         };
         if let Some(reason) = device.reason_to_skip(Perturbation::ReloadRecompile) {
             return Err(reason);
         }
-        let condition = if setting == CompileSetting::NONE {
-            let nvrtc = nvrtc::version().map_err(|error| error.to_string())?;
-            Condition::Recompiled { nvrtc, same: false }
-        } else {
-            Condition::Code(CodeSetting::Compile(setting))
-        };
-        let run = self.loaded(path, device).map(|mut run| {
-            run.settings.condition = condition;
-            run
-        });
-        Ok((run, most))
+        if setting != CompileSetting::NONE {
+            return Ok((device, most, Condition::Code(CodeSetting::Compile(setting))));
+        }
+        let nvrtc = nvrtc::version().map_err(|error| error.to_string())?;
+        Ok((device, most, Condition::Recompiled { nvrtc, same: false }))
     }
 
     /// A control binds where the algorithms claim as much.

@@ -105,6 +105,15 @@ fn every_cause_does_what_it_must_whatever_the_optimizer() {
         assert_eq!(curve("saved in training mode"), curve("evaluated in training mode"));
         let simulated = of(&measured, "nothing forgotten, simulated");
         assert_eq!((simulated.steps, simulated.first_difference, simulated.kind), (1, None, Kind::Control));
+        // By NVRTC, where it is installed.
+        for cause in ["kernels compiled anew", "compiled with fast math"] {
+            let compiled = of(&measured, cause);
+            match &compiled.skipped {
+                Some(reason) => assert!(reason.contains("NVRTC"), "{cause}: {reason}"),
+                // Kernels say where they round, so that options have nothing to change.
+                None => assert_eq!((compiled.steps, compiled.first_difference), (1, None), "{cause}"),
+            }
+        }
         let absent = of(&measured, "nothing forgotten, CUDA GPU");
         assert_eq!(absent.skipped.as_deref(), Some("no GPU in this test"));
         for (cause, said) in [

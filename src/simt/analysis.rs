@@ -28,7 +28,7 @@ use crate::simt::compute::AtomicOp;
 use crate::simt::execute::observe::At;
 use crate::simt::fault::Thread;
 use crate::simt::program::Kernel;
-use crate::simt::ptx::ast::{Place, Space, Type};
+use crate::simt::ptx::ast::{Place, Type};
 
 pub use race::{Access, Race, Side};
 pub use winner::{Differing, Held};
@@ -210,17 +210,5 @@ impl<'k> Analysis<'k> {
 
     fn side(&self, pc: u32, warp: u32, lane: u32, access: Access) -> Side {
         Side { place: self.kernel.places[pc as usize].clone(), thread: self.thread(warp, lane), access }
-    }
-}
-
-/// The space of an address, and the address within it.
-fn locate(space: Option<Space>, address: u64) -> (Space, u64) {
-    use crate::simt::execute::{window, window_start};
-    match space {
-        Some(space) => (space, address),
-        None => {
-            let space = window(address);
-            (space, address - window_start(space))
-        }
     }
 }

@@ -12,7 +12,7 @@ mod step;
 mod warp;
 mod watch;
 
-pub use access::{MOST_BYTES, window, window_start};
+pub use access::{MOST_BYTES, locate, window, window_start};
 pub use exchange::shuffle_source;
 pub use warp::{Copy, LANES, Registers, lanes};
 

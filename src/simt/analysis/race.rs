@@ -4,8 +4,9 @@
 use crate::simt::analysis::order::Who;
 use crate::simt::analysis::shadow::{Cell, Kind, Record, UNDER_WAY};
 use crate::simt::analysis::taint::Taint;
-use crate::simt::analysis::{Analysis, MOST_RACES, locate};
+use crate::simt::analysis::{Analysis, MOST_RACES};
 use crate::simt::compute::AtomicOp;
+use crate::simt::execute::locate;
 use crate::simt::execute::observe::At;
 use crate::simt::fault::Thread;
 use crate::simt::program::{Order, Reach};

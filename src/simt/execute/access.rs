@@ -41,6 +41,18 @@ pub fn window_start(space: Space) -> u64 {
     }
 }
 
+/// The space of an address, which is generic if none is given, and the address within it.
+#[inline(always)]
+pub fn locate(space: Option<Space>, address: u64) -> (Space, u64) {
+    match space {
+        Some(space) => (space, address),
+        None => {
+            let space = window(address);
+            (space, address - window_start(space))
+        }
+    }
+}
+
 /// Everything that an address can lie in, as one lane sees it.
 pub struct Spaces<'a> {
     pub memory: &'a mut Memory,
@@ -54,18 +66,6 @@ pub struct Spaces<'a> {
 }
 
 impl Spaces<'_> {
-    /// The space of a generic address, and the address within it.
-    #[inline(always)]
-    fn locate(space: Option<Space>, address: u64) -> (Space, u64) {
-        match space {
-            Some(space) => (space, address),
-            None => {
-                let space = window(address);
-                (space, address - window_start(space))
-            }
-        }
-    }
-
     #[inline(always)]
     fn local_offset(&self, lane: usize, address: u64, len: usize) -> std::result::Result<u64, FaultKind> {
         let end = address.checked_add(len as u64).ok_or(FaultKind::OutOfBounds)?;
@@ -84,7 +84,7 @@ impl Spaces<'_> {
         address: u64,
         len: usize,
     ) -> std::result::Result<&[u8], FaultKind> {
-        let (space, address) = Self::locate(space, address);
+        let (space, address) = locate(space, address);
         match space {
             Space::Global | Space::Const => {
                 if !self.memory.holds(self.nearby, address, len) {
@@ -114,7 +114,7 @@ impl Spaces<'_> {
         address: u64,
         len: usize,
     ) -> std::result::Result<&mut [u8], FaultKind> {
-        let (space, address) = Self::locate(space, address);
+        let (space, address) = locate(space, address);
         match space {
             Space::Global => {
                 if !self.memory.holds(self.nearby, address, len) {
@@ -141,7 +141,7 @@ impl Spaces<'_> {
         address: u64,
         len: usize,
     ) -> Fault {
-        let (space, within) = Self::locate(space, address);
+        let (space, within) = locate(space, address);
         let (name, holds) = match space {
             Space::Global | Space::Const => ("global", self.memory.nearest(within)),
             Space::Shared => ("shared", format!("the block has {} bytes", self.shared.len())),

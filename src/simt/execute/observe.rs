@@ -47,7 +47,7 @@ pub struct Piece {
 
 /// What is told. Every method has the lanes' masks as the interpreter has them: `mask` came to the instruction, and of
 /// these `active` execute it.
-#[allow(unused_variables, reason = "an observer looks at what it needs")]
+#[expect(unused_variables, reason = "an observer looks at what it needs")]
 pub trait Observer {
     /// Whether there is anybody.
     const ACTIVE: bool;

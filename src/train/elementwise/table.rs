@@ -2,6 +2,16 @@
 
 use crate::train::elementwise::{Elementwise, Extent, Input, InputValues, plan, reference, twin};
 
+/// The one way of a step. Plan and twin are functions without surroundings, so they name it.
+macro_rules! ways {
+    ($step:ident) => {
+        Elementwise::way(
+            |workload, _| plan::of(&$step, workload),
+            |workload, _, inputs, outputs| $step.execute(workload, inputs, outputs),
+        )
+    };
+}
+
 /// All steps.
 pub static ALL: [&Elementwise; 15] = [
     &RELU,
@@ -53,10 +63,7 @@ pub static RELU: Elementwise = Elementwise {
     threads: Extent::Elements,
     twin: twin::relu,
     reference: reference::relu,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&RELU, workload),
-        |workload, _, inputs, outputs| RELU.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(RELU),
 };
 
 /// What is above 0 and not dropped, times 1 ÷ (1 − rate).
@@ -69,10 +76,7 @@ pub static DROPOUT: Elementwise = Elementwise {
     threads: Extent::Fours,
     twin: twin::dropout,
     reference: reference::dropout,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&DROPOUT, workload),
-        |workload, _, inputs, outputs| DROPOUT.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(DROPOUT),
 };
 
 /// The gradient before [`DROPOUT`], from what came out there and the gradient behind it.
@@ -85,10 +89,7 @@ pub static DROPOUT_BACKWARD: Elementwise = Elementwise {
     threads: Extent::Elements,
     twin: twin::dropout_backward,
     reference: reference::dropout_backward,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&DROPOUT_BACKWARD, workload),
-        |workload, _, inputs, outputs| DROPOUT_BACKWARD.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(DROPOUT_BACKWARD),
 };
 
 /// A vector added to every row.
@@ -101,10 +102,7 @@ pub static ADD_TO_ROWS: Elementwise = Elementwise {
     threads: Extent::Elements,
     twin: twin::add_to_rows,
     reference: reference::add_to_rows,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&ADD_TO_ROWS, workload),
-        |workload, _, inputs, outputs| ADD_TO_ROWS.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(ADD_TO_ROWS),
 };
 
 /// e^(logit − the largest logit of the row); and the largest.
@@ -117,10 +115,7 @@ pub static SHIFTED_EXPONENTIALS: Elementwise = Elementwise {
     threads: Extent::Rows,
     twin: twin::shifted_exponentials,
     reference: reference::shifted_exponentials,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&SHIFTED_EXPONENTIALS, workload),
-        |workload, _, inputs, outputs| SHIFTED_EXPONENTIALS.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(SHIFTED_EXPONENTIALS),
 };
 
 /// Per row −log of the softmax at its digit.
@@ -138,10 +133,7 @@ pub static LOSSES: Elementwise = Elementwise {
     threads: Extent::Rows,
     twin: twin::losses,
     reference: reference::losses,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&LOSSES, workload),
-        |workload, _, inputs, outputs| LOSSES.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(LOSSES),
 };
 
 /// The gradient of the losses' mean.
@@ -158,10 +150,7 @@ pub static LOGITS_GRADIENT: Elementwise = Elementwise {
     threads: Extent::Elements,
     twin: twin::logits_gradient,
     reference: reference::logits_gradient,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&LOGITS_GRADIENT, workload),
-        |workload, _, inputs, outputs| LOGITS_GRADIENT.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(LOGITS_GRADIENT),
 };
 
 /// Quotients.
@@ -174,10 +163,7 @@ pub static DIVIDED: Elementwise = Elementwise {
     threads: Extent::Elements,
     twin: twin::divided,
     reference: reference::divided,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&DIVIDED, workload),
-        |workload, _, inputs, outputs| DIVIDED.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(DIVIDED),
 };
 
 /// Columns as rows.
@@ -190,10 +176,7 @@ pub static TRANSPOSED: Elementwise = Elementwise {
     threads: Extent::Elements,
     twin: twin::transposed,
     reference: reference::transposed,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&TRANSPOSED, workload),
-        |workload, _, inputs, outputs| TRANSPOSED.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(TRANSPOSED),
 };
 
 /// (x − the column's mean) · its invstd; and the product of that and the gradient behind batch-norm.
@@ -211,10 +194,7 @@ pub static CENTRED: Elementwise = Elementwise {
     threads: Extent::Elements,
     twin: twin::centred,
     reference: reference::centred,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&CENTRED, workload),
-        |workload, _, inputs, outputs| CENTRED.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(CENTRED),
 };
 
 /// The gradient before batch-norm.
@@ -234,10 +214,7 @@ pub static NORMALISE_BACKWARD: Elementwise = Elementwise {
     threads: Extent::Elements,
     twin: twin::normalise_backward,
     reference: reference::normalise_backward,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&NORMALISE_BACKWARD, workload),
-        |workload, _, inputs, outputs| NORMALISE_BACKWARD.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(NORMALISE_BACKWARD),
 };
 
 /// A step of momentum SGD.
@@ -250,10 +227,7 @@ pub static MOMENTUM: Elementwise = Elementwise {
     threads: Extent::Elements,
     twin: twin::momentum,
     reference: reference::momentum,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&MOMENTUM, workload),
-        |workload, _, inputs, outputs| MOMENTUM.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(MOMENTUM),
 };
 
 /// A step of Adam.
@@ -271,10 +245,7 @@ pub static ADAM: Elementwise = Elementwise {
     threads: Extent::Elements,
     twin: twin::adam,
     reference: reference::adam,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&ADAM, workload),
-        |workload, _, inputs, outputs| ADAM.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(ADAM),
 };
 
 /// A gradient added to others.
@@ -287,10 +258,7 @@ pub static ACCUMULATED: Elementwise = Elementwise {
     threads: Extent::Elements,
     twin: twin::accumulated,
     reference: reference::accumulated,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&ACCUMULATED, workload),
-        |workload, _, inputs, outputs| ACCUMULATED.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(ACCUMULATED),
 };
 
 /// Products with one factor.
@@ -303,8 +271,5 @@ pub static SCALED: Elementwise = Elementwise {
     threads: Extent::Elements,
     twin: twin::scaled,
     reference: reference::scaled,
-    ways: Elementwise::way(
-        |workload, _| plan::of(&SCALED, workload),
-        |workload, _, inputs, outputs| SCALED.execute(workload, inputs, outputs),
-    ),
+    ways: ways!(SCALED),
 };
