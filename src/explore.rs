@@ -4,6 +4,7 @@
 pub mod element;
 pub mod fill;
 pub mod findings;
+pub mod minimise;
 pub mod plan;
 pub mod schedules;
 pub mod signature;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub schedules: u64,
     /// The first seed; the others follow.
     pub seed: u64,
+    /// In place of these: so many choices of the first seed's schedule, and then in turn.
+    pub choices: Option<u64>,
     /// In place of these: one block after the other, and this one as the last.
     pub last_block: Option<u64>,
 }
@@ -46,10 +49,11 @@ pub fn explore(subject: &Subject, text: &str, settings: &Settings) -> Result<Exp
             "{threads} threads, in whole warps; at most {MOST_THREADS} are explored: take a smaller grid"
         ));
     }
-    let schedules: Vec<_> = match settings.last_block {
-        Some(block) => vec![Schedule::LastBlock { block }],
-        None => (0..settings.schedules)
-            .map(|number| Schedule::Random { seed: settings.seed.wrapping_add(number) })
+    let schedules: Vec<_> = match (settings.last_block, settings.choices) {
+        (Some(block), _) => vec![Schedule::LastBlock { block }],
+        (None, Some(choices)) => vec![Schedule::Begun { seed: settings.seed, choices }],
+        (None, None) => (0..settings.schedules)
+            .map(|number| Schedule::of_seed(settings.seed.wrapping_add(number)))
             .collect(),
     };
     let (first, others) = schedules.split_at(1);
@@ -74,11 +78,12 @@ pub fn explore(subject: &Subject, text: &str, settings: &Settings) -> Result<Exp
     }
     let races = findings::races(&executions, text);
     let compared = compare(&executions)?;
+    let minimised = minimise::minimise(subject, &executions);
     why.extend(compared.why);
     if !races.is_empty() && why.is_empty() {
         why.push(Finding::general("there is a data race: what threads read or leave there is open"));
     }
-    let verdict = match compared.differ {
+    let verdict = match &compared.differ {
         Some(_) => Verdict::Depends,
         None if why.is_empty() => Verdict::Independent,
         None => Verdict::MayDepend,
@@ -90,8 +95,9 @@ pub fn explore(subject: &Subject, text: &str, settings: &Settings) -> Result<Exp
         schedules: schedules.len(),
         seed: settings.seed,
         last_block: settings.last_block,
+        choices: settings.choices,
         distinct: compared.distinct,
-        differ: compared.differ,
+        differ: minimised.or(compared.differ),
         first: executions[0].outcome.text(),
         why,
         races,

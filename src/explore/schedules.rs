@@ -89,6 +89,14 @@ impl Subject<'_> {
         numbered.map(|(number, schedule)| ready.execute(self, *schedule, number < watched, None)).collect()
     }
 
+    /// Executes under one schedule, unanalysed.
+    ///
+    /// # Errors
+    /// As of [`Subject::all`].
+    pub fn one(&self, schedule: Schedule) -> Result<Execution> {
+        self.ready()?.execute(self, schedule, false, None)
+    }
+
     /// Tries each of `blocks` as the last, twice: first to learn what they hold by then, and then to follow what
     /// differs between them.
     ///

@@ -59,10 +59,20 @@ fn in_words(explored: &Explored, finding: &Finding) -> String {
 }
 
 fn last(explored: &Explored) -> String {
-    let seeds = match (explored.last_block, explored.schedules) {
-        (Some(block), _) => format!("block {block} as the last gives {}", explored.first),
-        (None, 1) => format!("seed {} gives {}", explored.seed, explored.first),
-        (None, n) => format!("seeds {} to {}", explored.seed, explored.seed.saturating_add(n as u64 - 1)),
+    let seeds = match (explored.last_block, explored.choices, explored.schedules) {
+        (Some(block), ..) => format!("block {block} as the last gives {}", explored.first),
+        (None, Some(choices), _) => {
+            format!(
+                "{} of seed {}, then in turn, gives {}",
+                of(choices as usize, "choice"),
+                explored.seed,
+                explored.first
+            )
+        }
+        (None, None, 1) => format!("seed {} gives {}", explored.seed, explored.first),
+        (None, None, n) => {
+            format!("seeds {} to {}", explored.seed, explored.seed.saturating_add(n as u64 - 1))
+        }
     };
     let races = if explored.races.is_empty() { "No data race. " } else { "" };
     format!(

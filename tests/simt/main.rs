@@ -13,5 +13,6 @@ mod device;
 mod faults;
 mod matrix;
 mod mutation;
+mod replays;
 mod schedules;
 mod triton;
