@@ -55,10 +55,10 @@ pub fn explore(flags: &ExploreFlags) -> Result<End> {
         fuel: flags.max_instructions,
     };
     let settings = explore::Settings {
-        schedules: flags.schedules,
         seed: flags.seed,
         choices: flags.choices,
         last_block: flags.last_block,
+        ..explore::Settings::of(flags.schedules)
     };
     let found = explore::explore(&subject, &text, &settings).map_err(about)?;
     let ptx = flags.ptx.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());

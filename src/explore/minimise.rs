@@ -1,7 +1,7 @@
 //! The smallest departure from schedules in turn that changes the result: fewer and fewer choices of a seed that gives
 //! another one than all in turn, and in turn behind them.
 
-use crate::explore::schedules::{Execution, Subject};
+use crate::explore::schedules::{Execution, Ready};
 use crate::explore::verdict::Seen;
 use crate::simt::Schedule;
 
@@ -11,14 +11,14 @@ const MOST_EXECUTIONS: u32 = 64;
 /// Of `executions` that differ, all in turn, and the shortest beginning of a seed's schedule that was found to give
 /// something else; `None` if none of the seeds does. The last of that beginning's choices is needed: without it the
 /// result is that of all in turn. An execution that takes too many instructions ends the search.
-pub fn minimise(subject: &Subject, executions: &[Execution]) -> Option<[Seen; 2]> {
+pub fn minimise(ready: &Ready, executions: &[Execution]) -> Option<[Seen; 2]> {
     let first = executions.first()?;
     if executions.iter().all(|execution| execution.outcome.is_as(&first.outcome)) {
         return None;
     }
     let in_turn = match executions.iter().find(|execution| execution.schedule == Schedule::RoundRobin) {
         Some(known) => known.clone(),
-        None => subject.one(Schedule::RoundRobin).ok()?,
+        None => ready.one(Schedule::RoundRobin).ok()?,
     };
     let of_seed = |execution: &Execution| match execution.schedule {
         Schedule::Random { seed } | Schedule::Priorities { seed }
@@ -33,7 +33,7 @@ pub fn minimise(subject: &Subject, executions: &[Execution]) -> Option<[Seen; 2]
     let (mut alike, mut differing) = (0, None);
     let mut tried = 1u64;
     for _ in 0..MOST_EXECUTIONS {
-        let Ok(execution) = subject.one(Schedule::Begun { seed, choices: tried }) else { break };
+        let Ok(execution) = ready.one(Schedule::Begun { seed, choices: tried }) else { break };
         if execution.outcome.is_as(&in_turn.outcome) {
             alike = tried;
         } else {

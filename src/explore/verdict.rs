@@ -49,6 +49,14 @@ impl Finding {
             what: what.into(),
         }
     }
+
+    /// The place first, of a file that is called `ptx`.
+    pub fn in_words(&self, ptx: &str) -> String {
+        let Some(line) = self.ptx_line else { return self.what.clone() };
+        let source = self.source.as_ref().map(|(file, line)| format!(" ({file}:{line})")).unwrap_or_default();
+        let instruction = self.instruction.as_deref().unwrap_or("the instruction");
+        format!("{instruction} at {ptx}:{line}{source}: {}", self.what)
+    }
 }
 
 /// What was found.

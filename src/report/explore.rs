@@ -41,21 +41,14 @@ fn verdict(explored: &Explored) -> String {
 }
 
 fn findings(explored: &Explored, all: &[Finding], width: usize) -> Vec<String> {
-    let line = |finding: &Finding| wrap::words(&in_words(explored, finding), width.saturating_sub(2), "  ");
+    let line =
+        |finding: &Finding| wrap::words(&finding.in_words(&explored.ptx), width.saturating_sub(2), "  ");
     let mut lines: Vec<String> =
         all.iter().take(MOST_SHOWN).flat_map(line).map(|line| format!("  {line}")).collect();
     if all.len() > MOST_SHOWN {
         lines.push(format!("  and {} more, in --json", all.len() - MOST_SHOWN));
     }
     lines
-}
-
-/// A finding, its place first.
-fn in_words(explored: &Explored, finding: &Finding) -> String {
-    let Some(line) = finding.ptx_line else { return finding.what.clone() };
-    let source = finding.source.as_ref().map(|(file, line)| format!(" ({file}:{line})")).unwrap_or_default();
-    let instruction = finding.instruction.as_deref().unwrap_or("the instruction");
-    format!("{instruction} at {}:{line}{source}: {}", explored.ptx, finding.what)
 }
 
 fn last(explored: &Explored) -> String {

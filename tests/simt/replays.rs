@@ -9,8 +9,6 @@ use samebits::explore::{Settings, explore};
 use samebits::simt::Module;
 
 const PTX: &str = include_str!("explore/orders.ptx");
-const IN_TURN: Settings = Settings { schedules: 1, seed: 0, choices: None, last_block: None };
-
 fn found(entry: &str, settings: &Settings) -> Explored {
     let arguments: Vec<Argument> = ["in:f32:256:wide", "both:f32:256", "both:f32:256", "both:u32:256"]
         .iter()
@@ -34,13 +32,14 @@ fn begun(replay: &str) -> (u64, u64) {
 #[test]
 fn the_last_choice_of_a_minimised_schedule_is_needed() {
     for entry in ["float_atomic", "exchange", "mixed_classes", "missing_barrier"] {
-        let explored = found(entry, &Settings { schedules: 16, ..IN_TURN });
+        let explored = found(entry, &Settings::of(16));
         let [in_turn, minimised] =
             explored.differ.as_ref().unwrap_or_else(|| panic!("{entry}: {explored:?}"));
         assert_eq!(in_turn.replay, "--seed 0 --schedules 1", "{entry}");
-        assert_eq!(found(entry, &IN_TURN).first, in_turn.result, "{entry}");
+        assert_eq!(found(entry, &Settings::of(1)).first, in_turn.result, "{entry}");
         let (seed, choices) = begun(&minimised.replay);
-        let replayed = |choices| found(entry, &Settings { seed, choices: Some(choices), ..IN_TURN }).first;
+        let replayed =
+            |choices| found(entry, &Settings { seed, choices: Some(choices), ..Settings::of(1) }).first;
         assert_eq!(replayed(choices), minimised.result, "{entry}");
         assert_eq!(replayed(choices - 1), in_turn.result, "{entry}");
         assert_ne!(minimised.result, in_turn.result, "{entry}");
