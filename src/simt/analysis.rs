@@ -17,7 +17,10 @@ mod telling;
 mod tests;
 mod winner;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::simt::analysis::clock::Numbering;
 use crate::simt::analysis::flow::Region;
@@ -90,21 +93,21 @@ struct Block {
 /// The analysis of one execution.
 pub struct Analysis<'k> {
     kernel: &'k Kernel,
-    regions: HashMap<u32, Region>,
+    regions: FxHashMap<u32, Rc<Region>>,
     grid: [u32; 3],
     threads: [u32; 3],
     order: Ordering,
     global: Shadow,
-    blocks: HashMap<u32, Block>,
+    blocks: FxHashMap<u32, Block>,
     labels: Labels,
     classes: Vec<(AtomicOp, Type, u64)>,
     /// The block that is tried as the last, and what differs between those that can be.
     last: Option<u32>,
     differing: Option<&'k Differing>,
     held: Held,
-    visits: HashMap<(u64, u32, u32), u32>,
+    visits: FxHashMap<(u64, u32, u32), u32>,
     doubts: BTreeMap<u32, String>,
-    pairs: HashSet<(u32, u32)>,
+    pairs: FxHashSet<(u32, u32)>,
     races: Vec<Race>,
 }
 
@@ -114,20 +117,20 @@ impl<'k> Analysis<'k> {
         let warps = block.iter().fold(1u32, |all, extent| all.saturating_mul(*extent)).div_ceil(32).max(1);
         Self {
             kernel,
-            regions: flow::regions(kernel),
+            regions: flow::regions(kernel).into_iter().map(|(at, region)| (at, Rc::new(region))).collect(),
             grid,
             threads: block,
             order: Ordering::new(Numbering { warps }),
             global: Shadow::default(),
-            blocks: HashMap::new(),
+            blocks: FxHashMap::default(),
             labels: Labels::default(),
             classes: Vec::new(),
             last: None,
             differing: None,
             held: Held::default(),
-            visits: HashMap::new(),
+            visits: FxHashMap::default(),
             doubts: BTreeMap::new(),
-            pairs: HashSet::new(),
+            pairs: FxHashSet::default(),
             races: Vec::new(),
         }
     }

@@ -1,7 +1,9 @@
 //! What a branch decides: the instructions between it and its immediate post-dominator, where all ways meet again,
 //! taken and not. Computed once for a kernel, on single instructions: kernels are small.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
 
 use crate::simt::program::{Guard, Kernel, Op, Slot};
 use crate::simt::ptx::ast::Space;
@@ -25,7 +27,7 @@ pub struct Region {
 }
 
 /// The regions of a kernel's branches.
-pub fn regions(kernel: &Kernel) -> HashMap<u32, Region> {
+pub fn regions(kernel: &Kernel) -> FxHashMap<u32, Region> {
     let meets = post_dominators(kernel);
     let is_branch = |op: &Op| matches!(op, Op::Branch(_) | Op::BranchTable(_));
     let decides = |at: &u32| {

@@ -1,6 +1,8 @@
 //! Following values that are not the same under every schedule: from what makes them so, through registers, memory and
 //! control, to addresses, branches and outputs.
 
+use smallvec::SmallVec;
+
 use crate::simt::analysis::race::is_float;
 use crate::simt::analysis::taint::{OWN, Operand, Taint};
 use crate::simt::analysis::{Analysis, Entered, Warp};
@@ -51,7 +53,7 @@ impl Analysis<'_> {
     /// What it depends on whether a lane is where it is.
     pub(super) fn control(&mut self, at: &At, lane: usize) -> Taint {
         let Some(warp) = self.warp(at) else { return Taint::NONE };
-        let holding: Vec<Taint> =
+        let holding: SmallVec<[Taint; 4]> =
             warp.entered.iter().filter(|entered| entered.lanes >> lane & 1 == 1).map(|e| e.taint).collect();
         holding.into_iter().fold(Taint::NONE, |all, taint| self.labels.union(all, taint))
     }

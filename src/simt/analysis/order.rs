@@ -5,8 +5,9 @@
 //! before the strong write *in the thread that writes*, and an acquire one behind the strong read in the thread that
 //! reads. Threads that exit are awaited at barriers no more; what they did counts as done before these.
 
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
 
 use crate::simt::analysis::clock::{Clock, Numbering};
 use crate::simt::execute::{LANES, lanes};
@@ -41,7 +42,7 @@ struct Block {
 /// What was released at a place: for the block, by its number, and for anybody.
 #[derive(Debug, Default)]
 struct Released {
-    to_block: HashMap<u32, Rc<Clock>>,
+    to_block: FxHashMap<u32, Rc<Clock>>,
     to_all: Option<Rc<Clock>>,
 }
 
@@ -49,8 +50,8 @@ struct Released {
 pub struct Ordering {
     /// How things are numbered.
     pub numbering: Numbering,
-    blocks: HashMap<u32, Block>,
-    released: HashMap<(Option<u32>, u64), Released>,
+    blocks: FxHashMap<u32, Block>,
+    released: FxHashMap<(Option<u32>, u64), Released>,
 }
 
 /// A lane of a warp, and its block, numbered through the grid.
@@ -76,7 +77,7 @@ fn join(into: &mut Option<Rc<Clock>>, more: &Rc<Clock>) {
 impl Ordering {
     /// Nothing has happened.
     pub fn new(numbering: Numbering) -> Self {
-        Self { numbering, blocks: HashMap::new(), released: HashMap::new() }
+        Self { numbering, blocks: FxHashMap::default(), released: FxHashMap::default() }
     }
 
     /// A block begins with these lanes.

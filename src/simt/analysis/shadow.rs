@@ -1,7 +1,8 @@
 //! Shadow memory: for every byte who accessed it since its last ordered write, all readers and writers. Words of four
 //! bytes that were only accessed whole are kept as one.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use crate::simt::analysis::taint::Taint;
 
@@ -57,11 +58,14 @@ impl Record {
     }
 }
 
+/// Accesses; seldom more than one is remembered.
+type Records = SmallVec<[Record; 1]>;
+
 /// A byte, or four that had the same fate.
 #[derive(Debug, Clone)]
 pub struct Cell {
     /// Reads and writes, the earliest first.
-    pub records: Vec<Record>,
+    pub records: Records,
     /// Atomic operations, the earliest first.
     pub atomics: Vec<Record>,
     /// What came before the present value: who writes that too must come after all of this.
@@ -75,7 +79,7 @@ pub struct Cell {
 
 impl Cell {
     const NEW: Self = Self {
-        records: Vec::new(),
+        records: SmallVec::new_const(),
         atomics: Vec::new(),
         before: Vec::new(),
         value: 0,
@@ -90,10 +94,11 @@ impl Cell {
     /// Adds an access.
     pub fn push(&mut self, record: Record) {
         let is_atomic = matches!(record.kind, Kind::Atomic { .. });
-        let records = if is_atomic { &mut self.atomics } else { &mut self.records };
-        match records.last_mut() {
+        let last = if is_atomic { self.atomics.last_mut() } else { self.records.last_mut() };
+        match last {
             Some(last) if last.is_beside(&record) => last.lanes |= record.lanes,
-            _ => records.push(record),
+            _ if is_atomic => self.atomics.push(record),
+            _ => self.records.push(record),
         }
     }
 }
@@ -107,7 +112,7 @@ struct Word {
 /// The shadow of a memory.
 #[derive(Debug, Default)]
 pub struct Shadow {
-    pages: HashMap<u64, Box<[Word]>>,
+    pages: FxHashMap<u64, Box<[Word]>>,
 }
 
 impl Shadow {

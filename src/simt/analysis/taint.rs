@@ -2,8 +2,9 @@
 //! ticket. A ticket's value is no chance as long as all that is asked of it is whether it is the last: then a thread's
 //! behaviour is one of two, and [`Labels`] keeps the question so that it can be judged once all have arrived.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::simt::compute::Compute;
 use crate::simt::execute::LANES;
@@ -166,17 +167,17 @@ pub struct Draw {
 #[derive(Debug)]
 pub struct Labels {
     labels: Vec<Label>,
-    lasts: HashMap<(usize, usize), u32>,
-    computed: HashMap<(u32, u32, [u64; 4]), u32>,
+    lasts: FxHashMap<(usize, usize), u32>,
+    computed: FxHashMap<(u32, u32, [u64; 4]), u32>,
     /// Counters in the order in which they were met.
     pub counters: Vec<Counter>,
-    places: HashMap<u64, usize>,
+    places: FxHashMap<u64, usize>,
     /// Values of which it must hold that they are the same for all arrivals but the last.
-    asked: HashSet<u32>,
+    asked: FxHashSet<u32>,
     /// Arrivals whose number is used where only the last should be.
-    must_be_last: HashSet<(usize, usize)>,
+    must_be_last: FxHashSet<(usize, usize)>,
     /// Counters of which anything was asked.
-    pub used: HashSet<usize>,
+    pub used: FxHashSet<usize>,
 }
 
 impl Default for Labels {
@@ -184,13 +185,13 @@ impl Default for Labels {
         Self {
             // The first is none.
             labels: vec![Label::Last { counter: usize::MAX, arrival: 0 }],
-            lasts: HashMap::new(),
-            computed: HashMap::new(),
+            lasts: FxHashMap::default(),
+            computed: FxHashMap::default(),
             counters: Vec::new(),
-            places: HashMap::new(),
-            asked: HashSet::new(),
-            must_be_last: HashSet::new(),
-            used: HashSet::new(),
+            places: FxHashMap::default(),
+            asked: FxHashSet::default(),
+            must_be_last: FxHashSet::default(),
+            used: FxHashSet::default(),
         }
     }
 }
@@ -346,7 +347,7 @@ impl Labels {
     pub fn judge(&self) -> Vec<(u32, String)> {
         let mut wrong = Vec::new();
         for counter in self.used.iter().filter_map(|number| self.counters.get(*number)) {
-            let mut threads: HashMap<u32, u32> = HashMap::new();
+            let mut threads: FxHashMap<u32, u32> = FxHashMap::default();
             let one_each =
                 counter.who.iter().all(|(block, who)| *threads.entry(*block).or_insert(*who) == *who);
             if !counter.is_uniform || !one_each {
