@@ -58,7 +58,7 @@ pub fn explore(subject: &Subject, text: &str, settings: &Settings) -> Result<Exp
     executions.extend(subject.all(others, WATCHED - 1).map_err(in_words)?);
     let mut lasts = 0;
     let mut why = findings::why(&executions, text);
-    if why.is_empty() && compare(&executions)?.differ.is_none() {
+    if why.is_empty() {
         let blocks = findings::participants(&executions);
         if blocks.len() > MOST_LASTS {
             let what = format!(
@@ -75,6 +75,9 @@ pub fn explore(subject: &Subject, text: &str, settings: &Settings) -> Result<Exp
     let races = findings::races(&executions, text);
     let compared = compare(&executions)?;
     why.extend(compared.why);
+    if lasts > 0 && why.is_empty() && compared.differ.is_some() {
+        why.push(Finding::general("what is left depends on which block comes last at a ticket"));
+    }
     if !races.is_empty() && why.is_empty() {
         why.push(Finding::general("there is a data race: what threads read or leave there is open"));
     }

@@ -7,6 +7,7 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
+mod answers;
 mod certificates;
 mod corpus;
 mod device;
