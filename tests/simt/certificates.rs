@@ -143,8 +143,8 @@ fn table() -> String {
     let count: usize = FILES.iter().map(|(.., cases)| cases.len()).sum();
     let mut text = format!(
         "# The corpus of `explore`\n\n{count} kernels, each written for one reason, as NVRTC 12.0 compiles them for \
-         compute capability 8.0, launched with four blocks of 64 threads.\nThe answers follow from the kernels' text \
-         and the conditions of METHODOLOGY.md, which the column *condition* numbers;\n`tests/simt/certificates.rs` \
+         compute capability 8.0, launched with four blocks of 64 threads.\nThe column *condition* names the one of METHODOLOGY.md \
+         that a kernel meets or misses;\n`tests/simt/certificates.rs` \
          demands the verdict, whether there is a race, and the source lines of the finding, which\ncomments in the \
          sources mark.\n*depends or may depend*: some schedule gives other bits; whether it is among those that are \
          tried is chance.\n\nWritten from `tests/simt/answers.rs` by `INSTA_UPDATE=always cargo test --test simt \
