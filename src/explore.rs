@@ -80,7 +80,7 @@ pub fn explore_ready(ready: &Ready, text: &str, settings: &Settings) -> Result<E
     executions.extend(ready.all(others, WATCHED - 1).map_err(in_words)?);
     let mut lasts = 0;
     let mut why = findings::why(&executions, text);
-    if why.is_empty() && compare(&executions)?.differ.is_none() {
+    if why.is_empty() {
         let blocks = findings::participants(&executions);
         let takes = executions[0].instructions.saturating_mul(2 * blocks.len() as u64);
         if blocks.len() > MOST_LASTS || takes > settings.most_for_lasts {
@@ -100,6 +100,9 @@ pub fn explore_ready(ready: &Ready, text: &str, settings: &Settings) -> Result<E
     let compared = compare(&executions)?;
     let minimised = minimise::minimise(ready, &executions);
     why.extend(compared.why);
+    if lasts > 0 && why.is_empty() && compared.differ.is_some() {
+        why.push(Finding::general("what is left depends on which block comes last at a ticket"));
+    }
     if !races.is_empty() && why.is_empty() {
         why.push(Finding::general("there is a data race: what threads read or leave there is open"));
     }

@@ -213,8 +213,9 @@ fn parameters(kernel: &Kernel, arguments: &[Argument]) -> std::result::Result<Ve
     if arguments.len() != kernel.parameters.len() {
         let names: Vec<_> = kernel.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
         return Err(format!(
-            "{} arguments; it takes {}: {}",
+            "{} argument{}; it takes {}: {}",
             arguments.len(),
+            if arguments.len() == 1 { "" } else { "s" },
             kernel.parameters.len(),
             names.join(", ")
         ));

@@ -86,7 +86,10 @@ fn what_does_not_fit_is_named_in_one_line() {
         &["threads", "smaller grid"],
     );
     place.refuses("explore sum.ptx --grid 1,1,1,1", &["1,1,1,1", "X,Y,Z"]);
-    place.refuses("explore sum.ptx --grid 1 --block 32 --arg in:f32:32", &["1 arguments", "x, out"]);
+    place.refuses(
+        "explore sum.ptx --grid 1 --block 32 --arg in:f32:32",
+        &["1 argument; it takes 2", "x, out"],
+    );
     place.refuses(
         "explore sum.ptx --grid 1 --block 32 --arg in:f32:32 --arg u32=1",
         &["out has 4 bytes", "8"],

@@ -1,89 +1,22 @@
 //! Kernels with their answers: whether what they give depends on the schedule, and whether they race. `explore/` has
-//! them, each for one reason; here is what must be said of each, no more and no less.
+//! them, each for one reason; [`crate::answers`] what must be said of each, no more and no less.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use samebits::explore::plan::{Argument, Given};
 use samebits::explore::schedules::Subject;
-use samebits::explore::verdict::{Explored, Verdict};
+use samebits::explore::verdict::{Explored, Finding, Verdict};
 use samebits::explore::{Settings, explore};
 use samebits::simt::Module;
 
-use Verdict::{Depends, Independent, MayDepend};
-
-const PTX: &str = include_str!("explore/orders.ptx");
-
-/// Kernel, verdict, whether there is a race, and what the reason says.
-type Answer = (&'static str, Verdict, bool, &'static str);
+use crate::answers::{Answer, Case, FILES};
+use Verdict::{Depends, Independent};
 
 /// An argument's name, and what `--arg` says of it.
 type Text = (&'static str, &'static str);
-
-const ANSWERS: &[Answer] = &[
-    ("elementwise", Independent, false, ""),
-    ("tree", Independent, false, ""),
-    ("shuffle_sum", Independent, false, ""),
-    ("votes", Independent, false, ""),
-    ("histogram", Independent, false, ""),
-    ("shared_histogram", Independent, false, ""),
-    ("largest", Independent, false, ""),
-    ("parity", Independent, false, ""),
-    ("limited", Independent, false, ""),
-    ("same_value", Independent, false, ""),
-    ("bytes", Independent, false, ""),
-    ("transpose", Independent, false, ""),
-    ("double_buffer", Independent, false, ""),
-    ("scan", Independent, false, ""),
-    ("warp_synced", Independent, false, ""),
-    ("softmax", Independent, false, ""),
-    ("early_return", Independent, false, ""),
-    ("named_barriers", Independent, false, ""),
-    ("copied", Independent, false, ""),
-    ("ticket", Independent, false, ""),
-    ("ticket_by_addition", Independent, false, ""),
-    ("clock_unused", Independent, false, ""),
-    // On these numbers every block gives the same sum; still it is its own partial that it begins with.
-    ("winner_begins_with_its_own", MayDepend, false, "something of its own"),
-    ("winner_says_who_it_is", Depends, false, ""),
-    ("winner_keeps_shared", Depends, false, ""),
-    ("losers_write", Depends, false, ""),
-    ("ticket_without_fence", MayDepend, true, "data race"),
-    ("ticket_with_block_fence", MayDepend, true, "data race"),
-    ("ticket_with_low_threshold", Depends, true, "whether it is the last"),
-    ("ticket_of_every_thread", MayDepend, false, "several threads of one block"),
-    ("ticket_is_stored", Depends, false, "who came before; it reaches byte 0 of out"),
-    ("ticket_is_an_address", Depends, false, "part of an address"),
-    ("ticket_decides", Depends, false, "whether it is the last"),
-    ("compaction", Depends, false, "part of an address"),
-    ("float_atomic", Depends, false, "added in any order; it reaches byte 0 of out"),
-    ("float_atomic_in_shared", Depends, false, "added in any order; it reaches byte 0 of out"),
-    ("exchange", Depends, false, "which thread comes first is open"),
-    ("mixed_classes", Depends, false, "who came before; it reaches byte 0 of counter"),
-    ("other_limits", Depends, false, "who came before; it reaches byte 0 of counter"),
-    ("largest_float_by_cas", MayDepend, false, "either may come first"),
-    ("locked_sum", MayDepend, false, "which thread comes first is open"),
-    ("flag", MayDepend, false, "either may come first"),
-    ("clock_stored", Depends, false, "a clock"),
-    ("clock_decides", MayDepend, false, "a clock"),
-    ("multiprocessor", MayDepend, false, "%smid"),
-    ("warp_number", MayDepend, false, "%warpid"),
-    ("active_lanes", MayDepend, false, "which lanes run together"),
-    ("approximation_decides", MayDepend, false, "hardware's own; it decides"),
-    ("missing_barrier", Depends, true, "data race"),
-    ("missing_second_barrier", Depends, true, "data race"),
-    ("in_step_only", MayDepend, true, "data race"),
-    ("in_step_and_volatile", MayDepend, false, "either may come first"),
-    ("arms", Depends, true, "data race"),
-    ("everybody_writes", Depends, true, "data race"),
-    ("same_value_and_a_reader", MayDepend, true, "data race"),
-    ("neighbours_byte", MayDepend, true, "data race"),
-    ("block_scope", MayDepend, true, ""),
-    ("atomic_and_plain", Depends, true, "data race"),
-    ("copy_not_awaited", Depends, true, "data race"),
-    ("whoever_comes_meets", MayDepend, false, "which threads meet"),
-    ("uninitialised", MayDepend, false, "nothing was written there"),
-];
 
 fn arguments(texts: &[Text]) -> Vec<Argument> {
     let argument = |(number, (name, text)): (usize, &Text)| {
@@ -94,54 +27,180 @@ fn arguments(texts: &[Text]) -> Vec<Argument> {
 }
 
 fn found(module: &Arc<Module>, text: &str, entry: &str, grid: u32, arguments: &[Argument]) -> Explored {
+    explored(module, text, entry, grid, arguments).unwrap_or_else(|error| panic!("{entry}: {error}"))
+}
+
+/// What is found, or what fails under every schedule.
+fn explored(
+    module: &Arc<Module>,
+    text: &str,
+    entry: &str,
+    grid: u32,
+    arguments: &[Argument],
+) -> Result<Explored, String> {
     let subject =
-        Subject { module, entry, grid: [grid, 1, 1], block: [64, 1, 1], shared: 0, arguments, fuel: 1 << 24 };
+        Subject { module, entry, grid: [grid, 1, 1], block: [64, 1, 1], shared: 0, arguments, fuel: 1 << 22 };
     let settings = Settings::of(12);
-    explore(&subject, text, &settings).unwrap_or_else(|error| panic!("{entry}: {error}"))
+    explore(&subject, text, &settings)
+}
+
+/// Lines that a comment such as `// race: KERNEL` marks for this kernel.
+fn marked(source: &str, mark: &str, kernel: &str) -> BTreeSet<u32> {
+    let is_marked = |line: &str| {
+        let named = line.split("// ").find_map(|part| part.strip_prefix(mark)?.strip_prefix(": "));
+        named.is_some_and(|names| names.split(", ").any(|name| name.trim() == kernel))
+    };
+    (1..).zip(source.lines()).filter(|(_, line)| is_marked(line)).map(|(number, _)| number).collect()
+}
+
+/// The source lines of a finding. Of a race that of the second access is the finding's, the first one's stands in its
+/// words, as does that of a fault.
+fn lines_of(found: &Finding, file: &str) -> Vec<u32> {
+    let second = found.source.as_ref().map(|(_, line)| *line);
+    let first = found.what.rsplit_once(&format!("{file}:")).and_then(|(_, rest)| rest.split_once(')'));
+    second.into_iter().chain(first.and_then(|(line, _)| line.parse().ok())).collect()
+}
+
+/// A source's name in the PTX, without its ending.
+fn of_corpus(file: &str) -> String {
+    format!("tests/simt/explore/{file}")
+}
+
+/// What is wrong with what was found, if anything.
+fn wrong(file: &str, source: &str, case: &Case, found: &Explored) -> Option<&'static str> {
+    let fits = match case.answer {
+        Answer::Independent => found.verdict == Independent && found.why.is_empty(),
+        Answer::Depends => found.verdict == Depends,
+        Answer::MayDepend => found.verdict == Verdict::MayDepend && !found.why.is_empty(),
+        Answer::Either => found.verdict != Independent,
+        Answer::Refused => false,
+    };
+    if !fits {
+        return Some("the verdict");
+    }
+    if !found.why.iter().any(|finding| finding.what.contains(case.says)) && !case.says.is_empty() {
+        return Some("the reason's words");
+    }
+    let races = marked(source, "race", case.kernel);
+    let met: Vec<Vec<u32>> = found.races.iter().map(|race| lines_of(race, &format!("{file}.cu"))).collect();
+    if met.is_empty() == case.races || races.is_empty() == case.races {
+        return Some("whether there is a race");
+    }
+    if met.iter().any(|lines| lines.len() != 2) || met.concat().into_iter().collect::<BTreeSet<_>>() != races
+    {
+        return Some("where the race is");
+    }
+    let here = marked(source, "here", case.kernel);
+    let named: BTreeSet<u32> =
+        found.why.iter().flat_map(|finding| lines_of(finding, &format!("{file}.cu"))).collect();
+    let placed = here.is_empty() || named.intersection(&here).next().is_some();
+    if !placed || !named.is_subset(&(&here | &races)) {
+        return Some("where the reason is");
+    }
+    let unplaced = here.is_empty() && races.is_empty();
+    let needs_a_place = case.answer != Answer::Independent && case.says.is_empty();
+    (needs_a_place && unplaced).then_some("no line is marked")
 }
 
 #[test]
 fn every_kernel_gets_its_answer() {
-    let module = Arc::new(Module::new(PTX).unwrap());
-    let known: BTreeSet<&str> = ANSWERS.iter().map(|answer| answer.0).collect();
-    assert_eq!(known, module.entries().collect(), "every kernel of the file has an answer");
     let arguments = arguments(&[
         ("x", "in:f32:256:wide"),
         ("out", "both:f32:256"),
         ("part", "both:f32:256"),
         ("counter", "both:u32:256"),
     ]);
-    let mut wrong = Vec::new();
-    for (entry, verdict, has_race, why) in ANSWERS {
-        let found = found(&module, PTX, entry, 4, &arguments);
-        let says = why.is_empty() || found.why.iter().any(|finding| finding.what.contains(why));
-        let has_reason = (found.verdict == Independent) == found.why.is_empty() || found.verdict == Depends;
-        if found.verdict != *verdict || found.races.is_empty() == *has_race || !says || !has_reason {
-            wrong.push(format!("{entry}: {found:?}"));
+    let mut misses = Vec::new();
+    for (file, ptx, source, cases) in FILES {
+        let module = Arc::new(Module::new(ptx).unwrap());
+        let known: BTreeSet<&str> = cases.iter().map(|case| case.kernel).collect();
+        assert_eq!(known, module.entries().collect(), "every kernel of {file} has an answer");
+        assert_eq!(known.len(), cases.len(), "one answer each");
+        for case in cases {
+            let found = explored(&module, ptx, case.kernel, 4, &arguments);
+            let found = match found {
+                Ok(found) => found,
+                Err(error) => {
+                    let here = marked(source, "here", case.kernel);
+                    let placed =
+                        here.iter().any(|line| error.contains(&format!("({}.cu:{line})", of_corpus(file))));
+                    if case.answer != Answer::Refused || !error.contains(case.says) || !placed {
+                        misses.push(format!("{file}: the fault of {case:?}: {error}"));
+                    }
+                    continue;
+                }
+            };
+            if let Some(what) = wrong(file, source, case, &found) {
+                misses.push(format!("{file}: {what} of {case:?}: {found:#?}"));
+            }
         }
     }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), ANSWERS.len(), wrong.join("\n"));
+    assert!(misses.is_empty(), "{}:\n{}", misses.len(), misses.join("\n"));
+}
+
+/// The corpus as a table.
+fn table() -> String {
+    let count: usize = FILES.iter().map(|(.., cases)| cases.len()).sum();
+    let mut text = format!(
+        "# The corpus of `explore`\n\n{count} kernels, each written for one reason, as NVRTC 12.0 compiles them for \
+         compute capability 8.0, launched with four blocks of 64 threads.\nThe column *condition* names the one of METHODOLOGY.md \
+         that a kernel meets or misses;\n`tests/simt/certificates.rs` \
+         demands the verdict, whether there is a race, and the source lines of the finding, which\ncomments in the \
+         sources mark.\n*depends or may depend*: some schedule gives other bits; whether it is among those that are \
+         tried is chance.\n\nWritten from `tests/simt/answers.rs` by `INSTA_UPDATE=always cargo test --test simt \
+         the_table`.\n"
+    );
+    for (file, .., cases) in FILES {
+        let _ = write!(
+            text,
+            "\n## {file}.cu\n\n| kernel | shows | condition | answer |\n| --- | --- | --- | --- |\n"
+        );
+        for case in cases {
+            let answer = match case.answer {
+                Answer::Independent => "independent",
+                Answer::Depends => "depends",
+                Answer::MayDepend => "may depend",
+                Answer::Either => "depends or may depend",
+                Answer::Refused => "fails there",
+            };
+            let race = if case.races { ", race" } else { "" };
+            let Case { kernel, shows, condition, .. } = case;
+            let _ = writeln!(text, "| {kernel} | {shows} | {condition} | {answer}{race} |");
+        }
+    }
+    text
+}
+
+#[test]
+fn the_table_in_the_docs_is_that_of_the_tests() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simt/explore/README.md");
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        std::fs::write(&path, table()).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap();
+    assert!(committed == table(), "stale: INSTA_UPDATE=always cargo test --test simt the_table");
 }
 
 /// Reasons name the instruction, its line and the source's.
 #[test]
 fn a_reason_has_its_place() {
-    let module = Arc::new(Module::new(PTX).unwrap());
+    let ptx = include_str!("explore/atomics.ptx");
+    let module = Arc::new(Module::new(ptx).unwrap());
     let arguments = arguments(&[
         ("x", "in:f32:256"),
         ("out", "both:f32:1"),
         ("part", "both:f32:1"),
         ("counter", "both:u32:1"),
     ]);
-    let found = found(&module, PTX, "float_atomic", 4, &arguments);
+    let found = found(&module, ptx, "float_atomic", 4, &arguments);
     let [reason] = &found.why[..] else { panic!("{found:?}") };
     assert!(
         reason.instruction.as_deref().is_some_and(|name| name.ends_with(".global.add.f32")),
         "{reason:?}"
     );
     let (file, line) = reason.source.clone().unwrap();
-    let source = include_str!("explore/orders.cu").lines().nth(line as usize - 1).unwrap();
-    assert!(file.ends_with("orders.cu") && source.contains("float_atomic"), "{file}:{line}: {source}");
+    let source = include_str!("explore/atomics.cu").lines().nth(line as usize - 1).unwrap();
+    assert!(file.ends_with("atomics.cu") && source.contains("float_atomic"), "{file}:{line}: {source}");
     assert_eq!(found.distinct > 1, found.differ.is_some());
 }
 

@@ -7,6 +7,7 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
+mod answers;
 mod brute;
 mod certificates;
 mod corpus;

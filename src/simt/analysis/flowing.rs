@@ -78,6 +78,13 @@ impl Analysis<'_> {
         }
     }
 
+    /// As [`Self::decides`], where of a number that was drawn at a ticket only whether it is the last may count.
+    pub(super) fn settles(&mut self, at: &At, taint: Taint, what: &str) {
+        let drawn = taint.label != 0 && taint.varies == 0 && !self.labels.is_last_only(taint.label);
+        let varies = if drawn { self.labels.pc(taint.label) + 1 } else { taint.varies };
+        self.decides(at, Taint { varies, ..taint }, what);
+    }
+
     pub(super) fn set(&mut self, at: &At, slot: Slot, lane: usize, taint: Taint) {
         if let Some(warp) = self.warp(at) {
             warp.registers.set(slot, lane, taint);

@@ -29,7 +29,7 @@ impl Analysis<'_> {
         for lane in lanes(mask) {
             for slot in [Some(barrier.number), barrier.threads].into_iter().flatten() {
                 let of_slot = self.register(at, slot, lane);
-                self.decides(at, of_slot, "decides which barrier is meant, or how many threads meet there");
+                self.settles(at, of_slot, "decides which barrier is meant, or how many threads meet there");
             }
             if let BarrierAction::Reduce { predicate, .. } = barrier.action {
                 let of_lane =

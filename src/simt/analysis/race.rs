@@ -228,7 +228,8 @@ impl Analysis<'_> {
                         unordered &= !clock.known(numbering, other.warp, unordered, other.time - 1);
                     }
                     let alike = is_atomic && other.kind.bytes() == touching.kind.bytes();
-                    disorder |= alike && is_strong && unordered != 0;
+                    let is_class = commutes && other.kind == touching.kind;
+                    disorder |= alike && is_strong && !is_class && unordered != 0;
                     if !(alike && is_strong) {
                         meet(other, unordered, is_strong && !is_atomic);
                     }

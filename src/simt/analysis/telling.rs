@@ -239,7 +239,7 @@ impl Observer for Analysis<'_> {
             for lane in lanes(*mask) {
                 if let Some(members) = op.members {
                     let taint = self.register(at, members, lane);
-                    self.decides(at, taint, "decides which lanes take part");
+                    self.settles(at, taint, "decides which lanes take part");
                 }
                 let slot = match op.kind {
                     ExchangeKind::Shuffle { value, .. }

@@ -59,7 +59,7 @@ fn arguments() {
         &["first", "2 arguments", "3", "where, small, many"],
     );
     refused(launch("first", [1; 3], [1; 3], 0, &[]), &["0 arguments"]);
-    refused(launch("most", [1; 3], [1; 3], 0, &good[..1]), &["most", "1 arguments"]);
+    refused(launch("most", [1; 3], [1; 3], 0, &good[..1]), &["most", "1 argument; it takes"]);
     let with = |index: usize, argument: Argument| {
         let mut arguments = good.clone();
         arguments[index] = argument;
