@@ -29,6 +29,10 @@ pub fn kernel(seed: u64) -> Kernel {
             from: draw.one_of(&[Operand::Block, Operand::Lane, Operand::Constant(1)]),
         })
         .collect();
+    if draw.once_in(30) {
+        // Then a register holds nothing.
+        body.pop();
+    }
     let drafts: &[fn(&mut Draw) -> Vec<Statement>] = templates::ALL;
     let draft = draw.one_of(drafts);
     let mut middle = draft(&mut draw);
