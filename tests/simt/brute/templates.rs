@@ -9,6 +9,8 @@ pub const ALL: &[fn(&mut Draw) -> Vec<Statement>] = &[
     phases,
     commuting,
     commuting,
+    mixed,
+    mixed,
     ticket,
     ticket,
     ticket,
@@ -129,6 +131,44 @@ fn commuting(draw: &mut Draw) -> Vec<Statement> {
     body
 }
 
+/// Some threads do other atomic operations than others, on one place.
+fn mixed(draw: &mut Draw) -> Vec<Statement> {
+    let space = if draw.blocks == 1 { draw.one_of(&[Space::Shared, Space::Data]) } else { Space::Data };
+    let place = at(space, if space == Space::Shared { 0 } else { COUNTER }, By::Fixed);
+    let (first, second) = (draw.operation(), draw.operation());
+    let mut some = || -> Vec<Statement> {
+        let steps = draw.one_of(&[1, 2, 2]);
+        let mut one = || match draw.one_of(&[0, 1, 1, 1, 1, 1, 1, 2]) {
+            0 => load(1, place),
+            1 => {
+                let change = draw.one_of(&[first, second]);
+                let operand =
+                    draw.one_of(&[Operand::Constant(3), Operand::Constant(6), Operand::Constant(1)]);
+                Statement::Atomic {
+                    change,
+                    at: place,
+                    operand,
+                    old: None,
+                    scope: draw.scope(),
+                    orders: false,
+                }
+            }
+            _ => store(place, Operand::Constant(4)),
+        };
+        (0..steps).map(|_| one()).collect()
+    };
+    let (then, other) = (some(), some());
+    let who = if draw.blocks > 1 { Operand::Block } else { Operand::Lane };
+    let mut body = Vec::new();
+    if space == Space::Shared {
+        body.push(only(Operand::Lane, 0, vec![store(place, Operand::Constant(4))]));
+        body.extend(draw.between());
+    }
+    let b = Operand::Constant(draw.one_of(&[0, 1]));
+    body.push(Statement::If { compare: Compare::Equal, a: who, b, then, other });
+    body
+}
+
 /// Each block leaves its part and draws a ticket; the last adds the parts.
 fn ticket(draw: &mut Draw) -> Vec<Statement> {
     let blocks = u32::from(draw.blocks);
@@ -158,7 +198,12 @@ fn ticket(draw: &mut Draw) -> Vec<Statement> {
         last.push(load(2, at(Space::Data, block * 4, By::Fixed)));
         last.push(compute(Arithmetic::Add, 1, register(1), register(2)));
     }
-    let into = at(Space::Data, 32, By::Fixed);
+    let mut into = at(Space::Data, 32, By::Fixed);
+    if draw.once_in(4) {
+        // Nobody else writes there.
+        (draw.fresh, draw.is_filled) = (1, true);
+        into = at(Space::Fresh, 0, By::Fixed);
+    }
     let result =
         draw.one_of(&[register(1), register(1), register(1), register(1), Operand::Block, register(0)]);
     last.push(store(into, result));
