@@ -104,7 +104,8 @@ pub struct Analysis<'k> {
     held: Held,
     visits: HashMap<(u64, u32, u32), u32>,
     doubts: BTreeMap<u32, String>,
-    pairs: HashSet<(u32, u32)>,
+    /// Instructions that met, and whether only their order was open.
+    pairs: HashSet<(u32, u32, bool)>,
     races: Vec<Race>,
 }
 

@@ -345,7 +345,7 @@ impl Analysis<'_> {
     }
 
     fn met(&mut self, at: &At, who: Who, kind: Kind, space: Space, address: u64, met: &Met) {
-        if !self.pairs.insert((met.other.pc, at.pc)) {
+        if !self.pairs.insert((met.other.pc, at.pc, met.is_open)) {
             return;
         }
         if met.is_open {
