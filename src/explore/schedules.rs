@@ -60,9 +60,9 @@ impl Outcome {
     pub fn is_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Ended { digest, .. }, Self::Ended { digest: of_other, .. }) => digest == of_other,
-            // Which of several threads meets the fault first says nothing.
+            // Which of several threads meets the fault first says nothing, nor which of those that wait is named.
             (Self::Failed(fault), Self::Failed(other)) => {
-                fault.kind == other.kind && fault.place == other.place
+                fault.kind == other.kind && (fault.place == other.place || fault.kind == FaultKind::Deadlock)
             }
             _ => false,
         }

@@ -107,7 +107,8 @@ pub struct Analysis<'k> {
     held: Held,
     visits: FxHashMap<(u64, u32, u32), u32>,
     doubts: BTreeMap<u32, String>,
-    pairs: FxHashSet<(u32, u32)>,
+    /// Instructions that met, and whether only their order was open.
+    pairs: FxHashSet<(u32, u32, bool)>,
     races: Vec<Race>,
 }
 

@@ -18,6 +18,8 @@ use crate::simt::program::{Order, Reach};
 struct Thread {
     time: u32,
     knows: Rc<Clock>,
+    /// What it knows whoever came first at an atomic operation, if that is less.
+    sure: Option<Rc<Clock>>,
     /// What its last fence, of at least this scope, had before it.
     fenced: [Option<Rc<Clock>>; 2],
     /// What strong reads met, of the block and of anybody, for the next fence.
@@ -27,8 +29,8 @@ struct Thread {
 /// Threads at a barrier.
 #[derive(Debug, Clone, Default)]
 struct Gathering {
-    /// What threads that arrived and went on knew.
-    arrived: Option<Clock>,
+    /// What threads that arrived and went on knew, and were sure of.
+    arrived: Option<(Clock, Clock)>,
 }
 
 /// A block at work.
@@ -74,6 +76,19 @@ fn join(into: &mut Option<Rc<Clock>>, more: &Rc<Clock>) {
     }
 }
 
+impl Thread {
+    fn sure(&self) -> &Rc<Clock> {
+        self.sure.as_ref().unwrap_or(&self.knows)
+    }
+
+    /// Learns what a strong write released, which it happened to read.
+    fn acquire(&mut self, released: &Clock) {
+        let sure = Rc::clone(self.sure());
+        Rc::make_mut(&mut self.knows).join(released);
+        self.sure = (sure != self.knows).then_some(sure);
+    }
+}
+
 impl Ordering {
     /// Nothing has happened.
     pub fn new(numbering: Numbering) -> Self {
@@ -114,6 +129,11 @@ impl Ordering {
         self.thread(who).map(|thread| Rc::clone(&thread.knows)).unwrap_or_default()
     }
 
+    /// What a thread knows whoever came first at an atomic operation, if that is less than what it knows.
+    pub fn sure(&mut self, who: Who) -> Option<Rc<Clock>> {
+        self.thread(who).and_then(|thread| thread.sure.clone())
+    }
+
     /// What a thread did and knows so far; from now on it does something else.
     fn publish(&mut self, who: Who) -> Rc<Clock> {
         let number = Numbering::thread(who.warp, who.lane);
@@ -128,8 +148,10 @@ impl Ordering {
     pub fn fence(&mut self, who: Who, scope: Reach) {
         let Some(thread) = self.thread(who) else { return };
         let within = 0..=index(scope);
-        for seen in thread.seen[within.clone()].iter_mut().filter_map(Option::take) {
-            Rc::make_mut(&mut thread.knows).join(&seen);
+        for at in within.clone() {
+            if let Some(seen) = thread.seen[at].take() {
+                thread.acquire(&seen);
+            }
         }
         let published = self.publish(who);
         if let Some(thread) = self.thread(who) {
@@ -158,7 +180,7 @@ impl Ordering {
                     let Some(clock) = clock else { continue };
                     join(&mut thread.seen[at], &clock);
                     if order.acquires {
-                        Rc::make_mut(&mut thread.knows).join(&clock);
+                        thread.acquire(&clock);
                     }
                 }
             }
@@ -193,10 +215,15 @@ impl Ordering {
     pub fn arrive(&mut self, block: u32, warp: u32, mask: u32, number: u32) {
         let numbered = self.numbering.warp(block, warp);
         for lane in lanes(mask) {
-            let published = self.publish(Who { block, warp: numbered, lane });
+            let who = Who { block, warp: numbered, lane };
+            let time = self.time(who);
+            let published = self.publish(who);
+            let sure = self.sure(who);
             if let Some(state) = self.blocks.get_mut(&block) {
-                let arrived = &mut state.barriers[number as usize].arrived;
-                arrived.get_or_insert_default().join(&published);
+                let arrived = state.barriers[number as usize].arrived.get_or_insert_default();
+                arrived.0.join(&published);
+                arrived.1.join(sure.as_ref().unwrap_or(&published));
+                arrived.1.learn_thread(Numbering::thread(numbered, lane), time);
             }
         }
     }
@@ -210,21 +237,29 @@ impl Ordering {
         woken.iter().for_each(|(warp, mask, _)| waited[*warp as usize] |= mask);
         if arrived.is_none() && waited == state.live {
             let time = state.threads.iter().map(|thread| thread.time).max().unwrap_or(0);
-            let mut knows = united(state.threads.iter());
-            knows.learn_block(numbering, block, time);
-            let knows = Rc::new(knows);
+            let (mut knows, mut sure) = united(state.threads.iter());
+            for clock in [Some(&mut knows), sure.as_mut()].into_iter().flatten() {
+                clock.learn_block(numbering, block, time);
+            }
+            let (knows, sure) = (Rc::new(knows), sure.map(Rc::new));
             for thread in &mut state.threads {
-                (thread.time, thread.knows) = (time + 1, Rc::clone(&knows));
+                (thread.time, thread.knows, thread.sure) = (time + 1, Rc::clone(&knows), sure.clone());
             }
             return;
         }
-        let mut all = arrived.unwrap_or_default();
+        let (mut all, mut sure) = arrived.unwrap_or_default();
         for (warp, mask) in waited.iter().enumerate().filter(|(_, mask)| **mask != 0) {
-            all.join(&meet(state, numbering.warp(block, warp as u32), warp, *mask));
+            let met = meet(state, numbering.warp(block, warp as u32), warp, *mask);
+            sure.join(met.1.as_ref().unwrap_or(&met.0));
+            all.join(&met.0);
         }
+        let sure = (sure != all).then(|| Rc::new(sure));
         let all = Rc::new(all);
         for (warp, mask) in waited.iter().enumerate() {
-            lanes(*mask).for_each(|lane| state.threads[warp * LANES + lane].knows = Rc::clone(&all));
+            for lane in lanes(*mask) {
+                let thread = &mut state.threads[warp * LANES + lane];
+                (thread.knows, thread.sure) = (Rc::clone(&all), sure.clone());
+            }
         }
     }
 
@@ -232,38 +267,51 @@ impl Ordering {
     pub fn warp_sync(&mut self, block: u32, warp: u32, mask: u32) {
         let numbered = self.numbering.warp(block, warp);
         let Some(state) = self.blocks.get_mut(&block) else { return };
-        let all = Rc::new(meet(state, numbered, warp as usize, mask));
-        lanes(mask).for_each(|lane| state.threads[warp as usize * LANES + lane].knows = Rc::clone(&all));
+        let (all, sure) = meet(state, numbered, warp as usize, mask);
+        let (all, sure) = (Rc::new(all), sure.map(Rc::new));
+        for lane in lanes(mask) {
+            let thread = &mut state.threads[warp as usize * LANES + lane];
+            (thread.knows, thread.sure) = (Rc::clone(&all), sure.clone());
+        }
     }
 }
 
-/// What lanes of a warp did and know, from which on all have one new time.
-fn meet(state: &mut Block, numbered: u32, warp: usize, mask: u32) -> Clock {
+/// What lanes of a warp did and know, from which on all have one new time; and what they are sure of, if that is less.
+fn meet(state: &mut Block, numbered: u32, warp: usize, mask: u32) -> (Clock, Option<Clock>) {
     let threads = &mut state.threads[warp * LANES..(warp + 1) * LANES];
-    let mut all = united(lanes(mask).map(|lane| &threads[lane]));
+    let (mut all, mut sure) = united(lanes(mask).map(|lane| &threads[lane]));
     let whole = mask == state.live[warp];
     // Of a whole warp, lanes that exited are among those known.
     let counted = if whole { u32::MAX } else { mask };
     let time = lanes(counted).map(|lane| threads[lane].time).max().unwrap_or(0);
-    if whole {
-        all.learn_warp(numbered, time);
-    } else {
-        lanes(mask).for_each(|lane| all.learn_thread(Numbering::thread(numbered, lane), threads[lane].time));
+    for clock in [Some(&mut all), sure.as_mut()].into_iter().flatten() {
+        if whole {
+            clock.learn_warp(numbered, time);
+        } else {
+            lanes(mask)
+                .for_each(|lane| clock.learn_thread(Numbering::thread(numbered, lane), threads[lane].time));
+        }
     }
     for lane in lanes(mask) {
         let thread = &mut threads[lane];
         thread.time = if whole { time + 1 } else { thread.time + 1 };
     }
-    all
+    (all, sure)
 }
 
-/// What any of them knows.
-fn united<'t>(threads: impl Iterator<Item = &'t Thread>) -> Clock {
+/// What any of them knows, and is sure of, if that is less.
+fn united<'t>(threads: impl Iterator<Item = &'t Thread> + Clone) -> (Clock, Option<Clock>) {
+    let is_less = threads.clone().any(|thread| thread.sure.is_some());
+    let sure = is_less.then(|| joined(threads.clone().map(Thread::sure)));
+    (joined(threads.map(|thread| &thread.knows)), sure)
+}
+
+fn joined<'t>(clocks: impl Iterator<Item = &'t Rc<Clock>>) -> Clock {
     let mut met: Vec<&Rc<Clock>> = Vec::new();
-    for thread in threads {
+    for clock in clocks {
         // Most know the very same.
-        if !met.iter().rev().take(4).any(|known| Rc::ptr_eq(known, &thread.knows)) {
-            met.push(&thread.knows);
+        if !met.iter().rev().take(4).any(|known| Rc::ptr_eq(known, clock)) {
+            met.push(clock);
         }
     }
     let mut all = met.first().map(|first| Clock::clone(first)).unwrap_or_default();

@@ -88,7 +88,18 @@ fn access(kind: Kind) -> Access {
 struct Met {
     other: Record,
     lane: u32,
-    /// Whether both are strong and for each other, so that only their order is open.
+    /// Whether only their order is open: both are strong and for each other, or the order is by chance.
+    is_open: bool,
+}
+
+/// How an access stands to an earlier one.
+#[derive(Debug, Clone, Copy)]
+struct Against {
+    /// Which lanes of that nothing orders.
+    unordered: u32,
+    /// Which are ordered only because this thread happened to come later at an atomic operation.
+    by_chance: u32,
+    /// Whether both are strong and for each other.
     is_strong: bool,
 }
 
@@ -138,6 +149,9 @@ impl Analysis<'_> {
     fn touch_shared(&mut self, at: &At, touching: &Touching, space: Space, address: u64) -> Taint {
         let who = self.who(at, touching.lane);
         let clock = self.order.knows(who);
+        let sure = self.order.sure(who);
+        // Of the last at a ticket it is no chance that it came later.
+        let last = self.control(at, touching.lane).label;
         let for_block = touching.order.is_some_and(|order| order.scope == Reach::Block);
         let record = Record {
             warp: who.warp,
@@ -157,13 +171,17 @@ impl Analysis<'_> {
         let mut meets = Vec::new();
         let (mut read, mut everywhere) = (Taint::NONE, Taint::NONE);
         let mut taints: Vec<Taint> = Vec::new();
+        let relies = std::cell::Cell::new(false);
+        let is_luck = |by_chance: u32| {
+            relies.set(relies.get() || (by_chance != 0 && last != 0));
+            by_chance != 0 && last == 0
+        };
         let visit = |cell: &mut Cell, offset: usize, size: usize| {
             let value = touching
                 .bytes
                 .get(offset..offset + size)
                 .map_or(0, |bytes| bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)));
             let is_same = touching.kind == Kind::Write && cell.is_known && cell.value == value;
-            // Which of another record's lanes nothing orders, and whether their order alone is open.
             let against = |other: &Record| {
                 let mut lanes = other.lanes;
                 if other.warp == who.warp && other.time != UNDER_WAY {
@@ -175,28 +193,42 @@ impl Analysis<'_> {
                 };
                 let same_block = numbering.block_of(other.warp) == who.block;
                 let for_each_other = same_block || !other.for_block && !record.for_block;
-                (lanes & !known, other.is_strong && record.is_strong && for_each_other)
+                let sure = match &sure {
+                    Some(sure) if other.time != UNDER_WAY => {
+                        sure.known(numbering, other.warp, lanes, other.time)
+                    }
+                    _ => known,
+                };
+                Against {
+                    unordered: lanes & !known,
+                    by_chance: known & !sure,
+                    is_strong: other.is_strong && record.is_strong && for_each_other,
+                }
             };
-            let mut meet = |other: &Record, unordered: u32, is_strong| {
+            let mut meet = |other: &Record, against: Against, is_strong| {
+                let Against { unordered, by_chance, .. } = against;
                 if unordered != 0 {
-                    meets.push(Met { other: *other, lane: unordered.trailing_zeros(), is_strong });
+                    meets.push(Met { other: *other, lane: unordered.trailing_zeros(), is_open: is_strong });
+                } else if is_luck(by_chance) {
+                    meets.push(Met { other: *other, lane: by_chance.trailing_zeros(), is_open: true });
                 }
             };
             let writes = matches!(touching.kind, Kind::Write | Kind::Copy);
             if is_same {
                 for other in &cell.before {
-                    let (unordered, is_strong) = against(other);
-                    meet(other, unordered, is_strong);
+                    let against = against(other);
+                    meet(other, against, against.is_strong);
                 }
             } else if writes {
                 cell.before.clear();
             }
             cell.records.retain(|other| {
-                let (unordered, is_strong) = against(other);
+                let against = against(other);
+                let unordered = against.unordered;
                 let of_reads = (other.kind, touching.kind) == (Kind::Read, Kind::Read);
                 let writes_same = is_same && other.kind == Kind::Write;
                 if !of_reads && !writes_same {
-                    meet(other, unordered, is_strong);
+                    meet(other, against, against.is_strong);
                 }
                 let stays = match touching.kind {
                     Kind::Read => !of_reads || unordered != 0,
@@ -222,23 +254,39 @@ impl Analysis<'_> {
                 let is_own = |record: &Record| record.warp == who.warp && record.lanes >> who.lane & 1 == 1;
                 let mut before = cell.atomics.iter().rposition(is_own).unwrap_or(0);
                 cell.atomics.retain(|other| {
-                    let (mut unordered, is_strong) = against(other);
+                    let mut against = against(other);
                     if before > 0 && !is_atomic {
                         before -= 1;
-                        unordered &= !clock.known(numbering, other.warp, unordered, other.time - 1);
+                        let known = clock.known(numbering, other.warp, against.unordered, other.time - 1);
+                        against.unordered &= !known;
+                        against.by_chance |= known;
                     }
+                    let Against { unordered, by_chance, is_strong } = against;
                     let alike = is_atomic && other.kind.bytes() == touching.kind.bytes();
-                    let is_class = commutes && other.kind == touching.kind;
-                    disorder |= alike && is_strong && !is_class && unordered != 0;
                     if !(alike && is_strong) {
-                        meet(other, unordered, is_strong && !is_atomic);
+                        meet(other, against, is_strong && !is_atomic);
+                    } else if other.kind != touching.kind || !commutes {
+                        disorder |= is_luck(by_chance) || unordered != 0;
                     }
                     let stays = touching.kind == Kind::Read || unordered != 0;
-                    if writes && !stays {
+                    if !stays && (writes || is_atomic && other.kind != touching.kind) {
+                        cell.before.retain(|known| !known.is_of(other));
                         cell.before.push(*other);
                     }
                     stays
                 });
+            }
+            if is_atomic {
+                // What commutes with the last may not commute with what came before that.
+                for other in cell.before.iter().filter(|other| other.kind != touching.kind) {
+                    let against = against(other);
+                    let is_other = matches!(other.kind, Kind::Atomic { .. });
+                    if !is_other || !against.is_strong {
+                        meet(other, against, against.is_strong && !is_other);
+                    } else {
+                        disorder |= is_luck(against.by_chance) || against.unordered != 0;
+                    }
+                }
             }
             cell.push(record);
             if cell.taint != Taint::NONE {
@@ -284,6 +332,9 @@ impl Analysis<'_> {
                 _ => self.global.visit(address, touching.len, spread),
             }
         }
+        if relies.get() {
+            self.labels.rely(last);
+        }
         meets.into_iter().for_each(|met| self.met(at, who, touching.kind, space, address, &met));
         if let Some(order) = touching.order.filter(|order| order.is_strong) {
             let place = ((space == Space::Shared).then_some(who.block), address);
@@ -294,10 +345,10 @@ impl Analysis<'_> {
     }
 
     fn met(&mut self, at: &At, who: Who, kind: Kind, space: Space, address: u64, met: &Met) {
-        if !self.pairs.insert((met.other.pc, at.pc)) {
+        if !self.pairs.insert((met.other.pc, at.pc, met.is_open)) {
             return;
         }
-        if met.is_strong {
+        if met.is_open {
             let other = &self.kernel.places[met.other.pc as usize];
             let line = other.line;
             let what = if met.other.pc == at.pc {

@@ -52,6 +52,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether the same threads did something of the same kind.
+    pub fn is_of(&self, other: &Self) -> bool {
+        (self.warp, self.lanes, self.kind) == (other.warp, other.lanes, other.kind)
+    }
+
     /// Whether the same was done at the same time, but for the lanes.
     fn is_beside(&self, other: &Self) -> bool {
         Self { lanes: 0, ..*self } == Self { lanes: 0, ..*other }

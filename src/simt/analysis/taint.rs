@@ -313,6 +313,12 @@ impl Labels {
         both
     }
 
+    /// What is done is right only if the arrival of a label is the last.
+    pub fn rely(&mut self, label: u32) {
+        self.used.insert(self.arrival(label).0);
+        self.must_be_last.insert(self.arrival(label));
+    }
+
     /// The instruction that drew what a label is of.
     pub fn pc(&self, label: u32) -> u32 {
         self.counters.get(self.arrival(label).0).map_or(0, |counter| counter.pc)

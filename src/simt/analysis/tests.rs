@@ -111,6 +111,34 @@ fn a_writer_of_the_same_value_meets_what_was_there_before_it() {
     }
 }
 
+/// What the first thread of block 0 does, and then that of block 1.
+fn in_order(first: &str, second: &str) -> Judgement {
+    let body = format!(
+        "mov.u32 %r1, %tid.x; mov.u32 %r2, %ctaid.x; ld.param.u64 %d1, [out];\n\
+         setp.ne.u32 %p1, %r1, 0; @%p1 bra END;\nsetp.ne.u32 %p2, %r2, 0; @%p2 bra SECOND;\n\
+         {first}\nbra END;\nSECOND:\n{second}\nEND: ret;"
+    );
+    judged(&body, Schedule::LastBlock { block: 1 })
+}
+
+#[test]
+fn order_by_who_came_first_at_an_atomic_operation_is_open() {
+    let release = "st.global.u32 [%d1+4], 5; membar.gl; red.global.add.u32 [%d1], 1;";
+    let acquire = "atom.global.add.u32 %r3, [%d1], 1; membar.gl; ld.global.u32 %r4, [%d1+4];";
+    let found = in_order(release, acquire);
+    assert_eq!(found.races, []);
+    assert!(found.doubts.iter().any(|doubt| doubt.what.contains("either may come first")), "{found:?}");
+}
+
+#[test]
+fn atomic_operations_meet_all_that_came_before_them() {
+    let two = "red.global.xor.b32 [%d1], 3; red.global.add.u32 [%d1], 3;";
+    let found = in_order(two, "red.global.add.u32 [%d1], 1;");
+    assert!(found.doubts.iter().any(|doubt| doubt.what.contains("who came before")), "{found:?}");
+    let same = "red.global.add.u32 [%d1], 2; red.global.add.u32 [%d1], 3;";
+    assert_eq!(in_order(same, "red.global.add.u32 [%d1], 1;").doubts, []);
+}
+
 #[test]
 fn branches_meet_at_their_post_dominators() {
     let body = "mov.u32 %r1, %tid.x; setp.eq.u32 %p1, %r1, 3;\n\

@@ -95,7 +95,7 @@ impl Registers {
 }
 
 /// The lanes of a mask, ascending.
-pub fn lanes(mut mask: u32) -> impl Iterator<Item = usize> {
+pub fn lanes(mut mask: u32) -> impl Iterator<Item = usize> + Clone {
     std::iter::from_fn(move || {
         if mask == 0 {
             return None;

@@ -20,7 +20,13 @@ pub const FLOAT: u8 = 28;
 
 /// The kernel of a seed.
 pub fn kernel(seed: u64) -> Kernel {
-    let mut draw = Draw { rng: Xoshiro256PlusPlus::seed_from_u64(seed), blocks: 1, lanes: 1, fresh: 0 };
+    let mut draw = Draw {
+        rng: Xoshiro256PlusPlus::seed_from_u64(seed),
+        blocks: 1,
+        lanes: 1,
+        fresh: 0,
+        is_filled: false,
+    };
     (draw.blocks, draw.lanes) = draw.one_of(&[(2, 1), (2, 1), (1, 2), (1, 2), (3, 1), (1, 3), (2, 2)]);
     draw.fresh = draw.one_of(&[0, 0, 0, 2]);
     let mut body: Vec<Statement> = (0..REGISTERS as u8)
@@ -29,6 +35,10 @@ pub fn kernel(seed: u64) -> Kernel {
             from: draw.one_of(&[Operand::Block, Operand::Lane, Operand::Constant(1)]),
         })
         .collect();
+    if draw.once_in(30) {
+        // Then a register holds nothing.
+        body.pop();
+    }
     let drafts: &[fn(&mut Draw) -> Vec<Statement>] = templates::ALL;
     let draft = draw.one_of(drafts);
     let mut middle = draft(&mut draw);
@@ -36,7 +46,7 @@ pub fn kernel(seed: u64) -> Kernel {
         draw.change(&mut middle);
     }
     body.append(&mut middle);
-    if draw.fresh > 0 {
+    if draw.fresh > 0 && !draw.is_filled {
         body.extend(draw.fill_fresh());
     }
     Kernel { blocks: draw.blocks, lanes: draw.lanes, fresh: draw.fresh, body }
@@ -48,6 +58,8 @@ pub struct Draw {
     pub blocks: u8,
     pub lanes: u8,
     pub fresh: u8,
+    /// Whether a draft writes the fresh buffer by itself.
+    pub is_filled: bool,
 }
 
 impl Draw {
@@ -112,6 +124,12 @@ impl Draw {
         self.one_of(&[Strength::Volatile, Strength::Relaxed(scope), Strength::Ordered(scope)])
     }
 
+    /// The same place, or for a byte one within the same word.
+    fn fit(&mut self, place: Place, width: Width) -> Place {
+        let byte = if width == Width::Byte { self.one_of(&[0, 0, 1, 3]) } else { 0 };
+        Place { offset: place.offset / 4 * 4 + byte, ..place }
+    }
+
     fn strength(&mut self) -> (Width, Strength) {
         match self.rng.random_range(0..8) {
             0 => (Width::Byte, Strength::Weak),
@@ -133,12 +151,12 @@ impl Draw {
     pub fn statement(&mut self, depth: u32) -> Statement {
         match self.rng.random_range(0..20) {
             0..=3 => {
-                let (to, from, (width, strength)) = (self.register(), self.place(), self.strength());
-                Statement::Load { to, from, width, strength }
+                let (to, place, (width, strength)) = (self.register(), self.place(), self.strength());
+                Statement::Load { to, from: self.fit(place, width), width, strength }
             }
             4..=7 => {
-                let (to, from, (width, strength)) = (self.place(), self.operand(), self.strength());
-                Statement::Store { to, from, width, strength }
+                let (place, from, (width, strength)) = (self.place(), self.operand(), self.strength());
+                Statement::Store { to: self.fit(place, width), from, width, strength }
             }
             8..=10 => {
                 let (change, at, scope) = (self.operation(), self.place(), self.scope());
@@ -193,10 +211,13 @@ impl Draw {
     fn alter(&mut self, statement: &mut Statement) {
         match statement {
             Statement::Load { from: place, width, strength, .. }
-            | Statement::Store { to: place, width, strength, .. } => match self.rng.random_range(0..2) {
-                0 => *place = self.place(),
-                _ => (*width, *strength) = self.strength(),
-            },
+            | Statement::Store { to: place, width, strength, .. } => {
+                match self.rng.random_range(0..2) {
+                    0 => *place = self.place(),
+                    _ => (*width, *strength) = self.strength(),
+                }
+                *place = self.fit(*place, *width);
+            }
             Statement::Atomic { change, at, operand, old, scope, orders } => {
                 match self.rng.random_range(0..5) {
                     0 => *change = self.operation(),

@@ -160,8 +160,8 @@ impl Machine {
                 }
             }
             Some(Op::Do(Statement::Set { to, from })) => {
-                let Some(from) = value(state, *from) else { return false };
-                state.threads[number].registers[usize::from(*to)] = Some(from);
+                // What holds nothing may be copied, but for nothing else be read.
+                state.threads[number].registers[usize::from(*to)] = value(state, *from);
             }
             Some(Op::Do(Statement::Compute { arithmetic, to, a, b })) => {
                 let (Some(a), Some(b)) = (value(state, *a), value(state, *b)) else { return false };

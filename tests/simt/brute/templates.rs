@@ -5,8 +5,26 @@ use super::language::{Arithmetic, By, Change, Compare, Operand, Place, Space, St
 
 /// All of them.
 pub const ALL: &[fn(&mut Draw) -> Vec<Statement>] = &[
-    phases, phases, commuting, commuting, ticket, ticket, ticket, flag, same_value, same_value, answer,
-    compaction, taking, floats, early, anything,
+    phases,
+    phases,
+    commuting,
+    commuting,
+    mixed,
+    mixed,
+    ticket,
+    ticket,
+    ticket,
+    block_ticket,
+    block_ticket,
+    flag,
+    same_value,
+    same_value,
+    answer,
+    compaction,
+    taking,
+    floats,
+    early,
+    anything,
 ];
 
 fn at(space: Space, offset: u8, by: By) -> Place {
@@ -113,6 +131,44 @@ fn commuting(draw: &mut Draw) -> Vec<Statement> {
     body
 }
 
+/// Some threads do other atomic operations than others, on one place.
+fn mixed(draw: &mut Draw) -> Vec<Statement> {
+    let space = if draw.blocks == 1 { draw.one_of(&[Space::Shared, Space::Data]) } else { Space::Data };
+    let place = at(space, if space == Space::Shared { 0 } else { COUNTER }, By::Fixed);
+    let (first, second) = (draw.operation(), draw.operation());
+    let mut some = || -> Vec<Statement> {
+        let steps = draw.one_of(&[1, 2, 2]);
+        let mut one = || match draw.one_of(&[0, 1, 1, 1, 1, 1, 1, 2]) {
+            0 => load(1, place),
+            1 => {
+                let change = draw.one_of(&[first, second]);
+                let operand =
+                    draw.one_of(&[Operand::Constant(3), Operand::Constant(6), Operand::Constant(1)]);
+                Statement::Atomic {
+                    change,
+                    at: place,
+                    operand,
+                    old: None,
+                    scope: draw.scope(),
+                    orders: false,
+                }
+            }
+            _ => store(place, Operand::Constant(4)),
+        };
+        (0..steps).map(|_| one()).collect()
+    };
+    let (then, other) = (some(), some());
+    let who = if draw.blocks > 1 { Operand::Block } else { Operand::Lane };
+    let mut body = Vec::new();
+    if space == Space::Shared {
+        body.push(only(Operand::Lane, 0, vec![store(place, Operand::Constant(4))]));
+        body.extend(draw.between());
+    }
+    let b = Operand::Constant(draw.one_of(&[0, 1]));
+    body.push(Statement::If { compare: Compare::Equal, a: who, b, then, other });
+    body
+}
+
 /// Each block leaves its part and draws a ticket; the last adds the parts.
 fn ticket(draw: &mut Draw) -> Vec<Statement> {
     let blocks = u32::from(draw.blocks);
@@ -142,7 +198,12 @@ fn ticket(draw: &mut Draw) -> Vec<Statement> {
         last.push(load(2, at(Space::Data, block * 4, By::Fixed)));
         last.push(compute(Arithmetic::Add, 1, register(1), register(2)));
     }
-    let into = at(Space::Data, 32, By::Fixed);
+    let mut into = at(Space::Data, 32, By::Fixed);
+    if draw.once_in(4) {
+        // Nobody else writes there.
+        (draw.fresh, draw.is_filled) = (1, true);
+        into = at(Space::Fresh, 0, By::Fixed);
+    }
     let result =
         draw.one_of(&[register(1), register(1), register(1), register(1), Operand::Block, register(0)]);
     last.push(store(into, result));
@@ -151,8 +212,51 @@ fn ticket(draw: &mut Draw) -> Vec<Statement> {
     }
     let threshold =
         draw.one_of(&[blocks - 1, blocks - 1, blocks - 1, blocks - 1, blocks.saturating_sub(2), blocks]);
-    body.push(only(register(0), threshold, last));
+    let other = if draw.once_in(6) { vec![draw.output(Operand::Constant(3))] } else { Vec::new() };
+    let b = Operand::Constant(threshold);
+    body.push(Statement::If { compare: Compare::Equal, a: register(0), b, then: last, other });
     draw.by_the_first(body)
+}
+
+/// One thread of each block draws for all of it, and tells the others in shared memory.
+fn block_ticket(draw: &mut Draw) -> Vec<Statement> {
+    let blocks = u32::from(draw.blocks);
+    let part = draw.one_of(&[Operand::Constant(5), Operand::Block]);
+    let told = at(Space::Shared, 0, By::Fixed);
+    let is_last = draw.one_of(&[blocks - 1, blocks - 1, blocks - 1, blocks]);
+    let (scope, orders) = (draw.scope(), draw.once_in(5));
+    let counter = at(Space::Data, COUNTER, By::Fixed);
+    let (change, operand) = (Change::Add, Operand::Constant(1));
+    let mut drawing = vec![
+        store(at(Space::Data, 0, By::Block), part),
+        Statement::Fence(draw.scope()),
+        Statement::Atomic { change, at: counter, operand, old: Some(0), scope, orders },
+    ];
+    if !draw.once_in(4) {
+        drawing.push(Statement::Fence(draw.scope()));
+    }
+    let tells = |value| vec![store(told, Operand::Constant(value))];
+    drawing.push(Statement::If {
+        compare: Compare::Equal,
+        a: register(0),
+        b: Operand::Constant(is_last),
+        then: tells(1),
+        other: tells(0),
+    });
+    let mut body = draw.by_the_first(drawing);
+    body.extend(draw.between());
+    body.push(load(1, told));
+    let own = draw.own();
+    let read =
+        draw.one_of(&[at(Space::Data, 0, By::Fixed), at(Space::Data, 0, own), at(Space::Data, 4, By::Fixed)]);
+    let into = at(Space::Data, FLOAT, draw.one_of(&[By::Fixed, By::Lane]));
+    let result = draw.one_of(&[register(2), register(2), register(2), Operand::Block, register(1)]);
+    let mut last = vec![load(2, read), store(into, result)];
+    if draw.once_in(2) {
+        last.insert(0, Statement::Fence(draw.scope()));
+    }
+    body.push(only(register(1), 1, last));
+    body
 }
 
 /// One thread leaves something and raises a flag; another looks at the flag first.
