@@ -9,6 +9,7 @@ mod env;
 mod explore;
 mod golden;
 mod list;
+mod replace;
 mod rows;
 pub mod run;
 mod share;

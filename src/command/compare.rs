@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CompareFlags, Layout};
+use crate::command::replace::replace;
 use crate::command::{End, colour, print, rows, say, width};
 use crate::error::{Error, Result};
 use crate::measurement::Measurement;
@@ -11,6 +12,7 @@ use crate::operation::OPERATIONS;
 use crate::report::compare::choice::{Choice, Filter, Surroundings};
 use crate::report::compare::model::Comparison;
 use crate::report::compare::{csv, json, markdown, terminal};
+use crate::report::html;
 
 /// Columns of a text that goes into a file.
 const FILE_WIDTH: usize = 120;
@@ -42,9 +44,10 @@ pub fn compare(flags: &CompareFlags) -> Result<End> {
         Layout::Md => markdown::render(&comparison),
         Layout::Csv => csv::render(&comparison)?,
         Layout::Json => json::render(&comparison),
+        Layout::Html => html::render(&html::Input { rows: &rows, comparison: &comparison }),
     };
     match &flags.output {
-        Some(path) => std::fs::write(path, text).map_err(Error::file(path, "cannot write"))?,
+        Some(path) => replace(path, &text)?,
         None => print(&text)?,
     }
     if flags.output.is_some() || flags.format == Layout::Csv {
@@ -64,7 +67,8 @@ fn choice(flags: &CompareFlags) -> Choice {
         lines: flags.row,
         sort: flags.sort,
         rank: flags.rank,
-        all: flags.all,
+        // A page has room for everything.
+        all: flags.all || flags.format == Layout::Html,
         intersection: flags.intersection,
         least: flags.threshold_min,
         most: flags.threshold_max,

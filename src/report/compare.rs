@@ -11,7 +11,7 @@ pub mod markdown;
 pub mod model;
 pub mod terminal;
 
-mod agreement;
+pub mod agreement;
 mod baseline;
 pub mod cell;
 mod claims;
@@ -19,7 +19,7 @@ pub mod collect;
 pub mod devices;
 mod legend;
 mod price;
-mod rank;
+pub mod rank;
 mod select;
 mod sentences;
 mod view;
