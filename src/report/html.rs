@@ -37,5 +37,5 @@ pub struct Input<'a> {
 
 /// The page.
 pub fn render(input: &Input) -> String {
-    page::page(input).into_string()
+    page::page(input).into_string() + "\n"
 }

@@ -125,7 +125,7 @@ fn two_runs_of_one_device_are_one_column() {
 #[test]
 fn every_format_goes_into_a_file_too() {
     let place = with_rows();
-    for format in ["table", "md", "csv", "json"] {
+    for format in ["table", "md", "csv", "json", "html"] {
         let shown = place.done(&format!("compare runs --format {format}"));
         assert!(!shown.stdout.contains('\x1b'), "{}", shown.stdout);
         let written = place.done(&format!("compare runs --format {format} -o {format}.txt"));
@@ -148,6 +148,23 @@ fn a_file_says_beside_it_what_must_not_be_missed() {
         ended.stderr.starts_with("samebits: BROKEN CLAIM: ") && ended.stderr.lines().count() == 1,
         "{ended:?}"
     );
+}
+
+#[test]
+fn a_page_is_whole_and_says_what_must_not_be_missed() {
+    let place = with_rows();
+    let page = place.done("compare runs --format html").stdout;
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"), "{page}");
+    assert!(page.contains("measured on a CPU") && page.contains("id=\"price\""), "{page}");
+    for outside in ["http:", "https:", "src=", "url(", "@import"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    place.write_rows("runs/b", &elsewhere(&place, broken_everywhere));
+    let ended = place.run("compare runs --format html -o page.html");
+    assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("samebits: BROKEN CLAIM: reduce/fixed_tree"), "{}", ended.stderr);
+    let page = place.read("page.html");
+    assert!(page.contains("<strong>BROKEN CLAIM: </strong>reduce/fixed_tree (gpu_to_gpu)"), "{page}");
 }
 
 #[test]

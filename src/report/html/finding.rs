@@ -1,6 +1,6 @@
 //! What was found: in one sentence, then what is behind it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
@@ -19,8 +19,11 @@ const SENTENCES: usize = 12;
 /// The section.
 pub fn section(input: &Input) -> Option<Section> {
     let comparison = input.comparison;
-    let headlines: BTreeSet<String> =
-        Report::new(input.rows, false).sections.into_iter().map(|section| section.headline).collect();
+    let report = Report::new(input.rows, false);
+    // Devices may have one name on several machines.
+    let kind = |kind: &str| if report.has_several_devices() { format!("{kind}: ") } else { String::new() };
+    let headlines = report.sections.iter().map(|section| kind(&section.kind) + &section.headline);
+    let headlines: Vec<String> = headlines.collect();
     let mut left_out = comparison.left_out.clone();
     let mut some = |sentences: Vec<String>| {
         let more = sentences.len().saturating_sub(SENTENCES);
@@ -32,7 +35,7 @@ pub fn section(input: &Input) -> Option<Section> {
     let body = html! {
         p.lead { (text::plain(&lead(input, &ladders(input)))) }
         (loud(input))
-        @if !headlines.is_empty() { (some(headlines.into_iter().collect())) }
+        @if !headlines.is_empty() { (some(headlines)) }
         @let sentences = comparison.sentences();
         @if !sentences.is_empty() { h3 { "Across devices, and what it costs" } (some(sentences)) }
     };
