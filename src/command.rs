@@ -1,6 +1,7 @@
 //! The verbs: one verb, one file. Results go to stdout, everything else to stderr.
 
 mod advise;
+mod beside;
 mod causes;
 mod check;
 mod compare;

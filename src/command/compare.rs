@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{CompareFlags, Layout};
 use crate::command::replace::replace;
-use crate::command::{End, colour, print, rows, say, width};
+use crate::command::{End, beside, colour, print, rows, say, width};
 use crate::error::{Error, Result};
 use crate::measurement::Measurement;
 use crate::operation::OPERATIONS;
@@ -20,10 +20,11 @@ const FILE_WIDTH: usize = 120;
 /// Compares what `flags` name.
 ///
 /// # Errors
-/// A path that is not there or holds no rows, a file that is none of rows, a filter that leaves nothing, a baseline
+/// A path that is not there or holds no rows, a file that is none of rows, a report of causes where no page is made, a filter that leaves nothing, a baseline
 /// that is not there, an output that cannot be written.
 pub fn compare(flags: &CompareFlags) -> Result<End> {
-    let files = rows::files(&flags.paths)?;
+    let (causes, paths) = beside::causes(&flags.paths, flags.format)?;
+    let files = rows::files(&paths)?;
     if let Some(out) = &flags.output {
         refuse_to_overwrite_rows(out, &files)?;
     }
@@ -44,7 +45,10 @@ pub fn compare(flags: &CompareFlags) -> Result<End> {
         Layout::Md => markdown::render(&comparison),
         Layout::Csv => csv::render(&comparison)?,
         Layout::Json => json::render(&comparison),
-        Layout::Html => html::render(&html::Input { rows: &rows, comparison: &comparison }),
+        Layout::Html => {
+            let beside = beside::read(&files, causes);
+            html::render(&html::Input { rows: &rows, comparison: &comparison, beside: &beside })
+        }
     };
     match &flags.output {
         Some(path) => replace(path, &text)?,

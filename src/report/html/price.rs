@@ -76,10 +76,6 @@ pub fn section(input: &Input) -> Option<Section> {
     })
 }
 
-fn device<'a>(input: &Input<'a>, column: usize) -> &'a str {
-    input.comparison.devices.get(column).map_or("", |device| device.label.as_str())
-}
-
 fn heading(guarantee: Guarantee) -> &'static str {
     match guarantee {
         Guarantee::NotGuaranteed => "nothing guaranteed",
@@ -119,7 +115,7 @@ fn panel(input: &Input, place: usize, rank: &OfWays, claims: &Claims) -> Markup 
     let more = if hidden > 0 { format!("; {hidden} slower ways are not shown") } else { String::new() };
     let title = format!(
         "{engine}{operation}{function} on {}, {cases} {}{more}",
-        device(input, rank.column),
+        input.device(rank.column),
         plural(cases, "workload", "workloads")
     );
     let told = shown.iter().map(|(guarantee, ranked)| {
@@ -158,7 +154,7 @@ fn data(input: &Input, claims: &Claims) -> Table {
             let number = |x: f64| if x.is_finite() { words::significant(x, 5) } else { String::new() };
             vec![
                 ranked.who.full_name(&rank.operation),
-                device(input, rank.column).to_owned(),
+                input.device(rank.column).to_owned(),
                 claim.map_or_else(String::new, |claim| claim.name().to_owned()),
                 number(value),
                 number(low),

@@ -125,9 +125,7 @@ impl Ladder<'_> {
 
 /// Everything that was observed, operations as the suite lists them, then devices as they came.
 pub fn ladders<'a>(input: &Input<'a>) -> Vec<Ladder<'a>> {
-    let devices = input.comparison.devices.iter().enumerate();
-    let columns: HashMap<[&str; 3], usize> =
-        devices.map(|(column, device)| ([device.name, device.kind, device.environment], column)).collect();
+    let columns = input.columns();
     let mut known: HashMap<&str, Option<&'static dyn Operation>> = HashMap::new();
     let mut all: BTreeMap<(usize, &str, usize), BTreeMap<Way, Rung>> = BTreeMap::new();
     for row in input.rows.iter().filter(|row| row.gap().is_none()) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use roxmltree::{Document, Node};
 
-use super::{Input, render, sections::SECTIONS};
+use super::{Input, beside::Beside, render, sections::SECTIONS};
 use crate::guarantee::Guarantee;
 use crate::measurement::Measurement;
 use crate::perturbation::Perturbation;
@@ -39,13 +39,14 @@ fn fleet() -> Vec<Measurement> {
 }
 
 fn page(rows: &[Measurement]) -> String {
-    render(&Input { rows, comparison: &Comparison::new(rows) })
+    render(&Input { rows, comparison: &Comparison::new(rows), beside: &Beside::default() })
 }
 
 /// The section called `id`, a tag per line.
 fn section(rows: &[Measurement], id: &str) -> Option<String> {
     let comparison = Comparison::new(rows);
-    let input = Input { rows, comparison: &comparison };
+    let beside = Beside::default();
+    let input = Input { rows, comparison: &comparison, beside: &beside };
     let section = SECTIONS.iter().filter_map(|make| make(&input)).find(|section| section.id == id)?;
     let text = section.render().into_string();
     let _ = Document::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
