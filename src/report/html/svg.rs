@@ -90,6 +90,21 @@ pub fn label(class: &str, at: (f64, f64), anchor: Anchor, what: &str, room: f64)
     }
 }
 
+/// The name of a way beside a line of a picture, and the height that both take: a setting that does not fit beside it
+/// stands on a line below, where it has the whole width.
+pub fn way(at: (f64, f64), name: &str, room: f64) -> (Markup, f64) {
+    let (x, y) = at;
+    let fits = text::width(&text::plain(name), SIZE) <= room;
+    match name.split_once(" [").filter(|_| !fits) {
+        Some((name, setting)) => {
+            let setting = setting.strip_suffix(']').unwrap_or(setting);
+            let below = label("sub", (x + 8.0, y + 13.0), Anchor::Start, setting, WIDTH - x - 8.0);
+            (html! { (label("name", at, Anchor::Start, name, room)) (below) }, LINE + 17.0)
+        }
+        None => (label("name", at, Anchor::Start, name, room), LINE + 3.0),
+    }
+}
+
 /// Whether the typewriter fonts themselves have a character.
 fn is_sure(character: char) -> bool {
     u32::from(character) < 0x0250 || "…·×−–⁰¹²³⁴⁵⁶⁷⁸⁹⁻≠√".contains(character)

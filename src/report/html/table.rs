@@ -75,7 +75,7 @@ impl Table {
                         }
                     }
                 }
-                @if let Some(more) = and_more(self.all, self.rows.len(), "rows") { p.note { (more) } }
+                @if let Some(more) = and_more(self.all, self.rows.len(), "row", "rows") { p.note { (more) } }
             }
         }
     }
