@@ -18,7 +18,7 @@ mod claims;
 pub mod collect;
 pub mod devices;
 mod legend;
-mod price;
+pub mod price;
 pub mod rank;
 mod select;
 mod sentences;

@@ -41,8 +41,8 @@ pub fn section(input: &Input) -> Option<Section> {
     let is_bad = |block: &Block| block.lines.iter().any(|line| line.differs_against_its_claim());
     blocks.sort_by_key(|block| (!is_bad(block), !block.is_telling));
     let devices = comparison.devices.len();
-    let mut left_out = Vec::from_iter(and_more(all, PANELS, "workloads"));
-    left_out.extend(and_more(devices, DEVICES, "devices"));
+    let mut left_out = Vec::from_iter(and_more(all, PANELS, "workload", "workloads"));
+    left_out.extend(and_more(devices, DEVICES, "device", "devices"));
     let labels = comparison.devices.iter().take(DEVICES);
     let body = html! {
         @if let Some(sentence) = agreement::sentence(&comparison.agreements, &comparison.devices) {
@@ -76,7 +76,17 @@ fn panel(input: &Input, place: usize, block: &Block) -> Markup {
     let width = ((WIDTH - LEFT) / columns.max(1) as f64).min(44.0);
     let x = |column: usize| LEFT + width * column as f64;
     let lines: Vec<&Line> = block.lines.iter().take(WAYS).collect();
-    let y = |line: usize| 20.0 + TILE * line as f64;
+    let mut y = 20.0;
+    let mut parts = Vec::new();
+    for line in &lines {
+        let (name, height) = svg::way((0.0, y + 15.0), &line.name, LEFT - 8.0);
+        let cells = line.cells.iter().filter(|(column, _)| **column < columns);
+        parts.push(html! {
+            (name)
+            @for (column, cell) in cells { (tile(input, line, *column, cell, (x(*column), y), width)) }
+        });
+        y += height.max(TILE);
+    }
     let hidden = block.lines.len() - lines.len();
     let more = if hidden > 0 { format!("; {hidden} more ways are not shown") } else { String::new() };
     let told = lines.iter().map(|line| {
@@ -87,16 +97,11 @@ fn panel(input: &Input, place: usize, block: &Block) -> Markup {
         @for column in 0..columns {
             (svg::label("tick", (x(column) + width / 2.0, 12.0), Anchor::Middle, &(column + 1).to_string(), width))
         }
-        @for (index, line) in lines.iter().enumerate() {
-            (svg::label("name", (0.0, y(index) + 15.0), Anchor::Start, &line.name, LEFT - 8.0))
-            @for (column, cell) in line.cells.iter().filter(|(column, _)| **column < columns) {
-                (tile(input, line, *column, cell, (x(*column), y(index)), width))
-            }
-        }
+        @for part in &parts { (part) }
     };
     let title = format!("{} {}{more}", block.operation, block.title);
     let description = format!("Letters by device: {}", told.collect::<Vec<_>>().join("; "));
-    svg::figure(&format!("agreement-{place}"), &title, &description, y(lines.len()) + 2.0, &body)
+    svg::figure(&format!("agreement-{place}"), &title, &description, y + 2.0, &body)
 }
 
 /// What stands for a cell: a tile has room for a letter or two.

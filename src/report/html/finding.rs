@@ -36,8 +36,7 @@ pub fn section(input: &Input) -> Option<Section> {
         p.lead { (text::plain(&lead(input, &ladders(input)))) }
         (loud(input))
         @if !headlines.is_empty() { (some(headlines)) }
-        @let sentences = comparison.sentences();
-        @if !sentences.is_empty() { h3 { "Across devices, and what it costs" } (some(sentences)) }
+        @if let Some(first) = comparison.findings.first() { p { (text::plain(first)) } }
     };
     Some(Section {
         id: "finding",
@@ -72,21 +71,22 @@ fn lead(input: &Input, ladders: &[Ladder]) -> String {
         let tried = ways.iter().filter(|((is_own, ..), _)| *is_own == own);
         (tried.clone().count(), tried.filter(|(_, changes)| **changes).count())
     };
-    let told = |(tried, changing): (usize, usize), what: &str| match (tried, changing) {
-        (1, 0) => format!("the one {what} that was measured was not seen to change its bits from run to run"),
-        (1, _) => format!("the one {what} that was measured changes its bits from run to run"),
-        (all, 0) => format!("none of {all} {what}s was seen to change its bits from run to run"),
+    let told = |(tried, changing): (usize, usize), one: &str, many: &str| match (tried, changing) {
+        (0, _) => String::new(),
+        (1, 0) => format!("the one {one} that was measured was not seen to change its bits from run to run"),
+        (1, _) => format!("the one {one} that was measured changes its bits from run to run"),
+        (all, 0) => format!("none of {all} {many} was seen to change its bits from run to run"),
         (all, some) => {
             format!(
-                "{some} of {all} {what}s {} from run to run",
-                plural(some, "changes its bits", "change their bits")
+                "{some} of {all} {many} {} bits from run to run",
+                plural(some, "changes its", "change their")
             )
         }
     };
     let parts = [
         fate,
-        if count(true).0 > 0 { told(count(true), "algorithm") } else { String::new() },
-        if count(false).0 > 0 { told(count(false), "way of others' code") } else { String::new() },
+        told(count(true), "algorithm", "algorithms"),
+        told(count(false), "way of others’ code", "ways of others’ code"),
     ];
     let mut parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     if broken == 0 && ladders.iter().flat_map(|ladder| &ladder.rungs).any(|rung| rung.is_tested()) {

@@ -19,6 +19,9 @@ const LADDERS: usize = 16;
 /// Ways that are shown of each.
 const RUNGS: usize = 24;
 
+/// Ladders of more perturbations have a line of the page for themselves.
+const NARROW: usize = 4;
+
 /// What a box tells a pointer is cut here, in characters: notes may be long, and there are many boxes.
 const LONGEST: usize = 240;
 
@@ -34,13 +37,15 @@ pub fn section(input: &Input) -> Option<Section> {
         // What is bad must not be what is left out.
         ladders.sort_by_key(|ladder| !is_bad(ladder));
     }
-    let mut left_out = Vec::from_iter(and_more(ladders.len(), LADDERS, "operations on devices"));
+    let mut left_out =
+        Vec::from_iter(and_more(ladders.len(), LADDERS, "operation on a device", "operations on devices"));
     ladders.truncate(LADDERS);
     for ladder in &mut ladders {
         if ladder.rungs.len() > RUNGS {
             ladder.rungs.sort_by_key(|rung| !rung.is_bad());
-            let what = format!("ways of {}", words::visible(ladder.operation));
-            left_out.extend(and_more(ladder.rungs.len(), RUNGS, &what));
+            let [one, many] =
+                ["way", "ways"].map(|ways| format!("{ways} of {}", words::visible(ladder.operation)));
+            left_out.extend(and_more(ladder.rungs.len(), RUNGS, &one, &many));
             ladder.rungs.truncate(RUNGS);
         }
     }
@@ -52,7 +57,7 @@ pub fn section(input: &Input) -> Option<Section> {
                       later executions differed from the first, so that one differs with a probability below p (95 % \
                       confidence)."
             .to_owned(),
-        body: html! { @for ladder in &ladders { (picture(input, ladder)) } },
+        body: html! { div.ladders { @for ladder in &ladders { (picture(input, ladder)) } } },
         figures: Vec::new(),
         left_out,
         data: vec![data],
@@ -64,12 +69,42 @@ fn device<'a>(input: &Input<'a>, column: usize) -> &'a str {
 }
 
 fn picture(input: &Input, ladder: &Ladder) -> Markup {
-    let perturbations = ladder.perturbations();
+    // Others' code claims nothing: it is folded, so that what is claimed is seen at once.
+    let (own, others): (Vec<&Rung>, Vec<&Rung>) =
+        ladder.rungs.iter().partition(|rung| rung.way.is_own() || rung.is_bad());
+    let is_wide = perturbations(&own).len() > NARROW;
     html! {
-        div.ladder {
+        div class=(if is_wide { "ladder wide" } else { "ladder" }) {
             h3 { (text::name(ladder.operation)) " on " (text::name(device(input, ladder.column))) }
-            ul { @for rung in &ladder.rungs { (line(rung, &perturbations)) } }
+            @if !own.is_empty() { (lines(&own)) }
+            @if !others.is_empty() {
+                details.others { summary { (in_short(&others)) } (lines(&others)) }
+            }
         }
+    }
+}
+
+fn lines(rungs: &[&Rung]) -> Markup {
+    let perturbations = perturbations(rungs);
+    html! { ul { @for rung in rungs { (line(rung, &perturbations)) } } }
+}
+
+/// The perturbations that there are rows of, mildest first.
+fn perturbations(rungs: &[&Rung]) -> Vec<Perturbation> {
+    let is_there = |under: &Perturbation| rungs.iter().any(|rung| rung.cells.contains_key(under));
+    Perturbation::ALL.into_iter().filter(is_there).collect()
+}
+
+/// What others' ways do, in a line.
+fn in_short(others: &[&Rung]) -> String {
+    let (count, varied) = (others.len(), others.iter().filter(|rung| rung.changes()).count());
+    let ways = plural(count, "way", "ways");
+    match varied {
+        0 => format!("{count} {ways} of others’ code: none was seen to change its bits from run to run"),
+        _ => format!(
+            "{count} {ways} of others’ code: {varied} {} bits from run to run",
+            plural(varied, "changes its", "change their")
+        ),
     }
 }
 

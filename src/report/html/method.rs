@@ -15,6 +15,9 @@ use crate::verdict::Verdict;
 /// Devices that are described one by one.
 const DEVICES: usize = 24;
 
+/// Remarks that are told.
+const REMARKS: usize = 24;
+
 /// Runs that are named.
 const RUNS: usize = 8;
 
@@ -30,10 +33,16 @@ pub fn section(input: &Input) -> Option<Section> {
             h3 { "What is changed between executions" }
             ul { @for under in &perturbations { li { (ladder::explain(*under)) } } }
         }
+        @let remarks: Vec<&String> = comparison.findings.iter().skip(1).collect();
+        @if !remarks.is_empty() {
+            h3 { "What to bear in mind" }
+            ul { @for remark in remarks.iter().take(REMARKS) { li { (text::plain(remark)) } } }
+            @if remarks.len() > REMARKS { p.note { (remarks.len() - REMARKS) " more, which --format table tells." } }
+        }
         @if !comparison.warnings.is_empty() {
             h3 { "Why numbers may not be comparable" }
             ul {
-                @for warning in &comparison.warnings {
+                @for warning in comparison.warnings.iter().take(REMARKS) {
                     li { (text::plain(&warning.what)) ": " (text::plain(&warning.remedy)) "." }
                 }
             }
@@ -47,7 +56,7 @@ pub fn section(input: &Input) -> Option<Section> {
         how_to_read: String::new(),
         body,
         figures: Vec::new(),
-        left_out: Vec::from_iter(and_more(comparison.devices.len(), DEVICES, "devices")),
+        left_out: Vec::from_iter(and_more(comparison.devices.len(), DEVICES, "device", "devices")),
         data: vec![data(input)],
     })
 }

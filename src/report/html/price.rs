@@ -6,13 +6,14 @@ use maud::{Markup, html};
 
 use crate::guarantee::Guarantee;
 use crate::ratio::Ratio;
+use crate::report::compare::price;
 use crate::report::compare::rank::OfWays;
 use crate::report::group::Way;
-use crate::report::html::Input;
 use crate::report::html::scale::{Kind, Scale, short};
 use crate::report::html::section::{Section, and_more};
 use crate::report::html::svg::{self, Anchor, Frame, LINE, WIDTH};
 use crate::report::html::table::Table;
+use crate::report::html::{Input, text};
 use crate::report::words::{self, plural};
 
 /// Panels that are shown.
@@ -20,6 +21,9 @@ const PANELS: usize = 24;
 
 /// Ways that are shown in each.
 const WAYS: usize = 24;
+
+/// Sentences, one per device, that are shown.
+const SENTENCES: usize = 12;
 
 /// Where the part with the axis begins; names stand before it.
 const LEFT: f64 = 124.0;
@@ -45,7 +49,7 @@ pub fn section(input: &Input) -> Option<Section> {
     }
     let ranks = &comparison.ranks;
     let few: usize = ranks.iter().map(|rank| rank.standing.unranked.len()).sum();
-    let mut left_out = Vec::from_iter(and_more(ranks.len(), PANELS, "panels"));
+    let mut left_out = Vec::from_iter(and_more(ranks.len(), PANELS, "panel", "panels"));
     left_out.extend((few > 0).then(|| {
         format!(
             "{few} {} timed on too few workloads to be ranked, and not shown.",
@@ -53,7 +57,10 @@ pub fn section(input: &Input) -> Option<Section> {
         )
     }));
     let panels = ranks.iter().take(PANELS).enumerate();
+    let sentences = price::sentences(&comparison.prices, &comparison.devices);
+    left_out.extend(and_more(sentences.len(), SENTENCES, "device with prices", "devices with prices"));
     let body = html! {
+        ul { @for sentence in sentences.iter().take(SENTENCES) { li { (text::plain(sentence)) } } }
         @if ranks.is_empty() {
             p { "No two ways to compute the same were timed on the same workloads, so there is no price to show." }
         }
@@ -103,8 +110,9 @@ fn panel(input: &Input, place: usize, rank: &OfWays, claims: &Claims) -> Markup 
             y += LINE;
             lines.push(svg::label("head", (0.0, y), Anchor::Start, heading(*guarantee), WIDTH));
         }
-        y += LINE + 3.0;
-        lines.push(way(ranked.who, ranked.mean, *guarantee, y, &scale));
+        let (line, height) = way(ranked.who, ranked.mean, *guarantee, y + LINE + 3.0, &scale);
+        lines.push(line);
+        y += height;
     }
     let frame = Frame { left: LEFT, right: WIDTH - 12.0, top: 4.0, bottom: y + 10.0 };
     let first = rank.standing.ranked.first().map(|ranked| ranked.who);
@@ -131,7 +139,8 @@ fn panel(input: &Input, place: usize, rank: &OfWays, claims: &Claims) -> Markup 
     svg::figure(&format!("price-{place}"), &title, &description, frame.bottom + 36.0, &body)
 }
 
-fn way(way: Way, mean: Ratio, guarantee: Guarantee, y: f64, scale: &Scale) -> Markup {
+/// The line of a way, whose text stands on `y`, and its height.
+fn way(way: Way, mean: Ratio, guarantee: Guarantee, y: f64, scale: &Scale) -> (Markup, f64) {
     let series = match guarantee {
         Guarantee::NotGuaranteed => 1,
         Guarantee::RunToRun => 0,
@@ -139,11 +148,13 @@ fn way(way: Way, mean: Ratio, guarantee: Guarantee, y: f64, scale: &Scale) -> Ma
     };
     let told = format!("{}: {}", way.name(), words::tax_of(mean, true));
     let ends = scale.at(mean.low).zip(scale.at(mean.high));
-    html! {
-        (svg::label("name", (8.0, y), Anchor::Start, &way.name(), LEFT - 18.0))
+    let (name, height) = svg::way((8.0, y), &way.name(), LEFT - 18.0);
+    let line = html! {
+        (name)
         @if let Some((from, to)) = ends { (svg::interval(series, y - 4.0, from, to)) }
         @if let Some(x) = scale.at(mean.value) { (svg::point(series, (x, y - 4.0), &told)) }
-    }
+    };
+    (line, height)
 }
 
 fn data(input: &Input, claims: &Claims) -> Table {

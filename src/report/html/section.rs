@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use crate::report::html::table::Table;
+use crate::report::words::plural;
 
 /// A section.
 pub struct Section {
@@ -42,8 +43,9 @@ impl Section {
     }
 }
 
-/// "N more … are left out" where `all` is more than `shown`.
-pub fn and_more(all: usize, shown: usize, what: &str) -> Option<String> {
+/// How many of `all` are not on the page, if `shown` are: `one` or `many` of what.
+pub fn and_more(all: usize, shown: usize, one: &str, many: &str) -> Option<String> {
     let more = all.saturating_sub(shown);
+    let what = plural(more, one, many);
     (more > 0).then(|| format!("{more} more {what}: not on the page; --format csv and json have all."))
 }

@@ -8,6 +8,7 @@ use maud::{Markup, Render, html};
 
 use crate::report::html::scale::Scale;
 use crate::report::html::text;
+use crate::report::wrap;
 
 /// Width of a panel, in the units of the picture.
 pub const WIDTH: f64 = 320.0;
@@ -56,17 +57,20 @@ pub fn figure(id: &str, title: &str, description: &str, height: f64, body: &Mark
         figure.panel {
             figcaption { (text::name(title)) }
             svg viewBox={ "0 0 " (At(WIDTH)) " " (At(height)) } role="img" aria-labelledby={ (id) "-t " (id) "-d" } {
-                title id={ (id) "-t" } { (text::plain(title)) }
-                desc id={ (id) "-d" } { (text::plain(description)) }
+                title id={ (id) "-t" } { (wrap::truncated(&text::plain(title), LONGEST[0])) }
+                desc id={ (id) "-d" } { (wrap::truncated(&text::plain(description), LONGEST[1])) }
                 (body)
             }
         }
     }
 }
 
+/// Tips and descriptions are cut here, in characters: there are many.
+const LONGEST: [usize; 2] = [240, 2000];
+
 /// What a pointer that rests on a part is told.
 pub fn tip(what: &str) -> Markup {
-    html! { title { (text::plain(what)) } }
+    html! { title { (wrap::truncated(&text::plain(what), LONGEST[0])) } }
 }
 
 /// A text in a picture, cut to `room`; the whole is its tip.
@@ -87,6 +91,21 @@ pub fn label(class: &str, at: (f64, f64), anchor: Anchor, what: &str, room: f64)
             @if cut != visible { (tip(what)) }
             (cut)
         }
+    }
+}
+
+/// The name of a way beside a line of a picture, and the height that both take: a setting that does not fit beside it
+/// stands on a line below, where it has the whole width.
+pub fn way(at: (f64, f64), name: &str, room: f64) -> (Markup, f64) {
+    let (x, y) = at;
+    let fits = text::width(&text::plain(name), SIZE) <= room;
+    match name.split_once(" [").filter(|_| !fits) {
+        Some((name, setting)) => {
+            let setting = setting.strip_suffix(']').unwrap_or(setting);
+            let below = label("sub", (x + 8.0, y + 13.0), Anchor::Start, setting, WIDTH - x - 8.0);
+            (html! { (label("name", at, Anchor::Start, name, room)) (below) }, LINE + 17.0)
+        }
+        None => (label("name", at, Anchor::Start, name, room), LINE + 3.0),
     }
 }
 

@@ -9,6 +9,9 @@ use crate::report::html::text;
 /// More rows are not on the page: nobody reads them there, and the page must stay small.
 pub const MOST: usize = 500;
 
+/// Bytes of text in a table: as many rows of ordinary names fit in, and fewer of names that nobody gives.
+const LARGEST: usize = 100_000;
+
 /// A table. Entries are plain text.
 pub struct Table {
     /// What it holds.
@@ -22,7 +25,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table that keeps the first [`MOST`] of `rows`. Headings of numbers start with `#`.
+    /// A table that keeps the first of `rows`, [`MOST`] at most. Headings of numbers start with `#`.
     pub fn new(
         caption: impl Into<String>,
         headings: &[&str],
@@ -33,10 +36,11 @@ impl Table {
             None => ((*heading).to_owned(), false),
         };
         let mut kept = Vec::new();
-        let mut all = 0;
+        let (mut all, mut bytes) = (0, 0);
         for row in rows {
             all += 1;
-            if kept.len() < MOST {
+            if kept.len() < MOST && bytes < LARGEST {
+                bytes += row.iter().map(|entry| size(entry)).sum::<usize>();
                 kept.push(row);
             }
         }
@@ -75,8 +79,13 @@ impl Table {
                         }
                     }
                 }
-                @if let Some(more) = and_more(self.all, self.rows.len(), "rows") { p.note { (more) } }
+                @if let Some(more) = and_more(self.all, self.rows.len(), "row", "rows") { p.note { (more) } }
             }
         }
     }
+}
+
+/// Bytes of `text` as HTML, in which some characters are written with five or six.
+fn size(text: &str) -> usize {
+    text.len() + 5 * text.matches(['&', '<', '>', '"']).count()
 }

@@ -115,14 +115,6 @@ pub struct Ladder<'a> {
     pub rungs: Vec<Rung<'a>>,
 }
 
-impl Ladder<'_> {
-    /// The perturbations that there are rows of, mildest first.
-    pub fn perturbations(&self) -> Vec<Perturbation> {
-        let is_there = |under: &Perturbation| self.rungs.iter().any(|rung| rung.cells.contains_key(under));
-        Perturbation::ALL.into_iter().filter(is_there).collect()
-    }
-}
-
 /// Everything that was observed, operations as the suite lists them, then devices as they came.
 pub fn ladders<'a>(input: &Input<'a>) -> Vec<Ladder<'a>> {
     let columns = input.columns();
