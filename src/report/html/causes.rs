@@ -26,7 +26,7 @@ pub fn section(input: &Input) -> Option<Section> {
     }
     let causes: Vec<(&Told, &str)> =
         reports.iter().flat_map(|told| names(told).into_iter().map(move |name| (told, name))).collect();
-    let mut left_out = Vec::from_iter(and_more(causes.len(), PANELS, "causes"));
+    let mut left_out = Vec::from_iter(and_more(causes.len(), PANELS, "cause", "causes"));
     let seeds: BTreeSet<u64> =
         reports.iter().flat_map(|told| &told.outcomes).map(|outcome| outcome.seed).collect();
     left_out.extend(

@@ -37,7 +37,7 @@ pub fn section(input: &Input) -> Option<Section> {
     if panels.is_empty() && remarks.is_empty() {
         return None;
     }
-    let mut left_out = Vec::from_iter(and_more(panels.len(), PANELS, "panels"));
+    let mut left_out = Vec::from_iter(and_more(panels.len(), PANELS, "panel", "panels"));
     left_out.extend((without > 0).then(|| {
         format!(
             "{without} {} no distances in a samples.jsonl beside the rows.",
@@ -51,7 +51,7 @@ pub fn section(input: &Input) -> Option<Section> {
         title: "How many units in the last place apart",
         how_to_read: "each bar is the share of the elements that differ whose distance from the first execution is at least the \
                       number below it and less than twice that; a distance of 1 is the next number that the type has; the \
-                      output that differs most counts, of all rows of a way together."
+                      output that differs most counts, of all rows of a way together; otherwise: under what is not from run to run."
             .to_owned(),
         body: html! {},
         figures: figures.filter_map(|(place, (of, counts))| panel(input, place, of, counts)).collect(),
@@ -102,9 +102,9 @@ fn panel(input: &Input, place: usize, of: &Place, (counts, rows): &Counts) -> Op
     let wide = (step * 0.8).min(28.0);
     let middle = |index: usize| frame.left + step * (index as f64 + 0.5);
     let base = upwards.at(0.0)?;
-    let when = if is_other { "under other perturbations" } else { "from run to run" };
+    let when = if is_other { "otherwise" } else { "from run to run" };
     let title = format!(
-        "{} on {}, {outputs}, {when}: {} % of elements differ, {rows} {}",
+        "{} on {}, {outputs}, {when}: {} % differ, {rows} {}",
         way.full_name(operation),
         input.device(column),
         short((1000.0 * differing / all).round() / 10.0),

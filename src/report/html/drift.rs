@@ -23,6 +23,9 @@ const PANELS: usize = 24;
 /// Where sums are compared: the operation's place in the suite and name, the column, the types of outputs and sums.
 type Place<'a> = (usize, &'a str, usize, &'static str, &'static str);
 
+/// A way on inputs of one distribution: terms that cancel drift otherwise than terms of one sign.
+type Line<'a> = (Way<'a>, &'static str);
+
 /// The rows of each length of sums.
 type Lengths<'a> = BTreeMap<u64, Vec<&'a Measurement>>;
 
@@ -33,9 +36,14 @@ pub fn section(input: &Input) -> Option<Section> {
     if panels.is_empty() {
         return None;
     }
-    let mut left_out = Vec::from_iter(and_more(panels.len(), PANELS, "panels"));
+    let mut left_out = Vec::from_iter(and_more(panels.len(), PANELS, "panel", "panels"));
     let hidden: usize = panels.values().map(|ways| ways.len().saturating_sub(SERIES)).sum();
-    left_out.extend(and_more(hidden, 0, "ways, after the first of each panel"));
+    left_out.extend((hidden > 0).then(|| {
+        format!(
+            "{hidden} {} after the first {SERIES} of a panel: in the table alone.",
+            plural(hidden, "line", "lines")
+        )
+    }));
     left_out.extend((without > 0).then(|| {
         format!(
             "{without} {} no place: no mean relative difference, or sums whose length the extents do not tell.",
@@ -46,7 +54,7 @@ pub fn section(input: &Input) -> Option<Section> {
     let body = html! {
         @if panels.values().flat_map(BTreeMap::values).all(is_short) {
             p {
-                "No way was measured at more than two lengths of sums, so that growth does not show; "
+                "No way was measured at more than two lengths of sums of like terms, so that growth does not show; "
                 code { "samebits run --profile full" } " has more, and " code { "--workloads FILE" } " takes your own."
             }
         }
@@ -72,10 +80,10 @@ pub fn section(input: &Input) -> Option<Section> {
 fn collect<'a>(
     input: &Input<'a>,
     without: &mut usize,
-) -> BTreeMap<Place<'a>, BTreeMap<Way<'a>, Lengths<'a>>> {
+) -> BTreeMap<Place<'a>, BTreeMap<Line<'a>, Lengths<'a>>> {
     let columns = input.columns();
     let mut lengths: HashMap<[&str; 2], Option<u64>> = HashMap::new();
-    let mut panels: BTreeMap<Place, BTreeMap<Way, Lengths>> = BTreeMap::new();
+    let mut panels: BTreeMap<Place, BTreeMap<Line, Lengths>> = BTreeMap::new();
     let drifts = |row: &&Measurement| {
         row.verdict == Verdict::Differs && row.gap().is_none() && group::is_run_to_run(row.perturbation)
     };
@@ -94,7 +102,11 @@ fn collect<'a>(
         let types = (row.output_dtype.name(), row.accumulate.name());
         let place = (group::listed(operation), operation, *column, types.0, types.1);
         let ways = panels.entry(place).or_default();
-        ways.entry(group::way(known, row)).or_default().entry(length).or_default().push(row);
+        ways.entry((group::way(known, row), row.input.name()))
+            .or_default()
+            .entry(length)
+            .or_default()
+            .push(row);
     }
     panels
 }
@@ -107,10 +119,10 @@ fn largest(rows: &[&Measurement]) -> f64 {
     rows.iter().filter_map(|row| drift(row)).fold(0.0, f64::max)
 }
 
-fn panel(input: &Input, place: usize, of: &Place, ways: &BTreeMap<Way, Lengths>) -> Option<maud::Markup> {
+fn panel(input: &Input, place: usize, of: &Place, ways: &BTreeMap<Line, Lengths>) -> Option<maud::Markup> {
     let (_, operation, column, outputs, sums) = *of;
-    let series = ways.iter().take(SERIES).map(|(way, lengths)| {
-        let name = way.name();
+    let series = ways.iter().take(SERIES).map(|((way, terms), lengths)| {
+        let name = format!("{}, {terms} terms", way.name());
         let points = lengths.iter().map(|(n, rows)| {
             let drift = largest(rows);
             (*n as f64, drift, format!("{name}: {} at n = {n}, of {} rows", short(drift), rows.len()))
@@ -136,15 +148,16 @@ fn panel(input: &Input, place: usize, of: &Place, ways: &BTreeMap<Way, Lengths>)
     plot.render()
 }
 
-fn data(input: &Input, panels: &BTreeMap<Place, BTreeMap<Way, Lengths>>) -> Table {
+fn data(input: &Input, panels: &BTreeMap<Place, BTreeMap<Line, Lengths>>) -> Table {
     let rows = panels.iter().flat_map(|((_, operation, column, outputs, _), ways)| {
-        ways.iter().flat_map(move |(way, lengths)| {
+        ways.iter().flat_map(move |((way, terms), lengths)| {
             lengths.iter().map(move |(n, rows)| {
                 let ulp = rows.iter().filter_map(|row| row.max_ulp).max();
                 vec![
                     way.full_name(operation),
                     input.device(*column).to_owned(),
                     (*outputs).to_owned(),
+                    (*terms).to_owned(),
                     n.to_string(),
                     words::significant(largest(rows), 5),
                     ulp.map_or_else(String::new, |ulp| ulp.to_string()),
@@ -153,7 +166,15 @@ fn data(input: &Input, panels: &BTreeMap<Place, BTreeMap<Way, Lengths>>) -> Tabl
             })
         })
     });
-    const HEADINGS: [&str; 7] =
-        ["way", "device", "outputs", "#n", "#mean relative difference", "#largest distance in ulp", "#rows"];
+    const HEADINGS: [&str; 8] = [
+        "way",
+        "device",
+        "outputs",
+        "terms",
+        "#n",
+        "#mean relative difference",
+        "#largest distance in ulp",
+        "#rows",
+    ];
     Table::new("drift from run to run", &HEADINGS, rows)
 }

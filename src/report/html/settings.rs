@@ -1,7 +1,10 @@
 //! What a framework's settings do: off against on, the time and the bits.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
+use crate::ratio::Ratio;
 use crate::report::advise::effect::{Effect, Seen, Toggle, toggles};
 use crate::report::compare::collect::collect;
 use crate::report::compare::devices::Devices;
@@ -10,7 +13,7 @@ use crate::report::html::scale::{Kind, Scale, short};
 use crate::report::html::section::{Section, and_more};
 use crate::report::html::svg::{self, Anchor, At, Frame, LINE, WIDTH};
 use crate::report::html::table::Table;
-use crate::report::words;
+use crate::report::words::{self, plural};
 
 /// Panels that are shown.
 const PANELS: usize = 12;
@@ -36,7 +39,7 @@ pub fn section(input: &Input) -> Option<Section> {
     if panels.is_empty() {
         return None;
     }
-    let mut left_out = Vec::from_iter(and_more(panels.len(), PANELS, "panels"));
+    let mut left_out = Vec::from_iter(and_more(panels.len(), PANELS, "panel", "panels"));
     let untimed =
         panels.iter().flat_map(|panel| &panel.effects).filter(|effect| ratio(effect).is_none()).count();
     left_out.extend(
@@ -46,9 +49,9 @@ pub fn section(input: &Input) -> Option<Section> {
     Some(Section {
         id: "settings",
         title: "Settings of the framework, off against on",
-        how_to_read: "each point is the time with the setting over that without, of one way on one problem, with what the \
-                      95 % intervals allow; right of the dashed line it costs time; its shape and the words say what became \
-                      of the bits."
+        how_to_read: "each point is the time with the setting over that without, the geometric mean over the problems of a way \
+                      whose bits fared alike, with what the 95 % intervals of the medians allow; right of the dashed line it \
+                      costs time; its shape and the words say what became of the bits."
             .to_owned(),
         body: html! {},
         figures: figures.filter_map(|(place, panel)| picture(input, place, panel)).collect(),
@@ -65,7 +68,7 @@ fn panels<'a, 'b>(input: &Input, toggle: &'b Toggle<'a>) -> Vec<Panel<'a, 'b>> {
     (0..input.comparison.devices.len()).filter_map(of).collect()
 }
 
-fn ratio(effect: &Effect) -> Option<crate::ratio::Ratio> {
+fn ratio(effect: &Effect) -> Option<Ratio> {
     effect.ratio.filter(|ratio| ratio.value.is_finite() && ratio.value > 0.0)
 }
 
@@ -82,20 +85,46 @@ fn bits(effect: &Effect) -> (usize, &'static str) {
     }
 }
 
-fn told(effect: &Effect) -> String {
-    let time = ratio(effect).map_or_else(|| "not timed".to_owned(), |ratio| words::factor_of(ratio, true));
-    format!("{}, {}: {}, {time}", effect.name, effect.described, bits(effect).1)
+/// One way of a panel, whose bits fared alike: on so many problems, and the geometric mean of their ratios.
+struct Line<'a> {
+    name: &'a str,
+    bits: (usize, &'static str),
+    problems: usize,
+    mean: Ratio,
+}
+
+impl Line<'_> {
+    fn told(&self) -> String {
+        format!("{}: {}", self.words(), words::factor_of(self.mean, true))
+    }
+
+    fn words(&self) -> String {
+        let problems = plural(self.problems, "problem", "problems");
+        format!("{}, {} {problems}: {}", self.name, self.problems, self.bits.1)
+    }
+}
+
+/// The lines of a panel, the dearest first.
+fn lines<'b>(panel: &Panel<'_, 'b>) -> Vec<Line<'b>> {
+    let mut ratios: BTreeMap<(&str, (usize, &'static str)), Vec<Ratio>> = BTreeMap::new();
+    for effect in &panel.effects {
+        if let Some(ratio) = ratio(effect) {
+            ratios.entry((effect.name.as_str(), bits(effect))).or_default().push(ratio);
+        }
+    }
+    let line = |((name, bits), ratios): ((_, _), Vec<Ratio>)| {
+        Some(Line { name, bits, problems: ratios.len(), mean: Ratio::geometric_mean(&ratios)? })
+    };
+    let mut lines: Vec<Line> = ratios.into_iter().filter_map(line).collect();
+    lines.sort_by(|a, b| b.mean.value.total_cmp(&a.mean.value));
+    lines
 }
 
 fn picture(input: &Input, place: usize, panel: &Panel) -> Option<Markup> {
-    let mut shown: Vec<_> =
-        panel.effects.iter().filter_map(|effect| Some((*effect, ratio(effect)?))).collect();
+    let mut shown = lines(panel);
     let hidden = shown.len().saturating_sub(LINES);
-    // What changes most says most.
-    shown.sort_by(|(_, a), (_, b)| b.value.ln().abs().total_cmp(&a.value.ln().abs()));
     shown.truncate(LINES);
-    shown.sort_by(|(_, a), (_, b)| b.value.total_cmp(&a.value));
-    let ends = || shown.iter().flat_map(|(_, ratio)| [ratio.low, ratio.value, ratio.high]).chain([1.0]);
+    let ends = || shown.iter().flat_map(|line| [line.mean.low, line.mean.value, line.mean.high]).chain([1.0]);
     let kind = if ends().all(|end| (1.0 / WIDE..=WIDE).contains(&end)) { Kind::Linear } else { Kind::Log10 };
     let frame =
         Frame { left: 8.0, right: WIDTH - 14.0, top: 4.0, bottom: 14.0 + 2.2 * LINE * shown.len() as f64 };
@@ -103,23 +132,21 @@ fn picture(input: &Input, place: usize, panel: &Panel) -> Option<Markup> {
     if shown.is_empty() {
         return None;
     }
-    let line = |(index, (effect, ratio)): (usize, &(&Effect, crate::ratio::Ratio))| {
+    let line = |(index, line): (usize, &Line)| {
         let y = frame.top + LINE + 2.2 * LINE * index as f64;
-        let series = bits(effect).0;
-        let ends = scale.at(ratio.low).zip(scale.at(ratio.high));
-        let name = format!("{}: {}", effect.name, bits(effect).1);
+        let series = line.bits.0;
+        let ends = scale.at(line.mean.low).zip(scale.at(line.mean.high));
         html! {
-            (svg::label("name", (0.0, y - 2.0), Anchor::Start, &name, WIDTH))
+            (svg::label("name", (0.0, y - 2.0), Anchor::Start, &line.words(), WIDTH))
             @if let Some((from, to)) = ends { (svg::interval(series, y + 9.0, from, to)) }
-            @if let Some(x) = scale.at(ratio.value) { (svg::point(series, (x, y + 9.0), &told(effect))) }
+            @if let Some(x) = scale.at(line.mean.value) { (svg::point(series, (x, y + 9.0), &line.told())) }
         }
     };
     let setting = panel.toggle.setting;
-    let more =
-        if hidden > 0 { format!("; {hidden} that change less are in the table") } else { String::new() };
+    let more = if hidden > 0 { format!("; {hidden} cheaper ones are in the table") } else { String::new() };
     let title = format!("{}: {} on {}{more}", setting.engine, setting.written, input.device(panel.column));
     let base = scale.at(1.0).unwrap_or(frame.left);
-    let description: Vec<String> = shown.iter().map(|(effect, _)| told(effect)).collect();
+    let description: Vec<String> = shown.iter().map(Line::told).collect();
     let body = html! {
         (svg::axis_below(frame, &scale, "time with it over time without", |tick| format!("×{}", short(tick))))
         line.base x1=(At(base)) y1=(At(frame.top)) x2=(At(base)) y2=(At(frame.bottom)) {}
@@ -137,7 +164,7 @@ fn picture(input: &Input, place: usize, panel: &Panel) -> Option<Markup> {
 fn data(input: &Input, panels: &[Panel]) -> Table {
     let rows = panels.iter().flat_map(|panel| {
         panel.effects.iter().map(move |effect| {
-            let number = |of: fn(crate::ratio::Ratio) -> f64| {
+            let number = |of: fn(Ratio) -> f64| {
                 let number = ratio(effect).map(of).filter(|x| x.is_finite());
                 number.map_or_else(String::new, |x| words::significant(x, 5))
             };

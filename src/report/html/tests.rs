@@ -1,5 +1,7 @@
 //! Pages of made-up rows: sections as snapshots to be read by eye, and that the page stays whole whatever rows hold.
 
+mod beside;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -38,7 +38,7 @@ pub fn section(input: &Input) -> Option<Section> {
     if panels.is_empty() {
         return None;
     }
-    let mut left_out = Vec::from_iter(and_more(panels.len(), PANELS, "panels"));
+    let mut left_out = Vec::from_iter(and_more(panels.len(), PANELS, "panel", "panels"));
     let hidden: usize = panels.values().map(|ways| ways.len().saturating_sub(SERIES)).sum();
     left_out.extend((hidden > 0).then(|| {
         format!("{hidden} slower ways, after the {SERIES} fastest of a panel, are in the table alone.")
