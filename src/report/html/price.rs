@@ -107,7 +107,8 @@ fn panel(input: &Input, place: usize, rank: &OfWays, claims: &Claims) -> Markup 
     let mut lines = Vec::new();
     for (index, (guarantee, ranked)) in shown.iter().enumerate() {
         if index == 0 || shown[index - 1].0 != *guarantee {
-            y += LINE;
+            // A little air between what is guaranteed and what is not.
+            y += if index == 0 { LINE } else { LINE + 6.0 };
             lines.push(svg::label("head", (0.0, y), Anchor::Start, heading(*guarantee), WIDTH));
         }
         let (line, height) = way(ranked.who, ranked.mean, *guarantee, y + LINE + 3.0, &scale);

@@ -20,8 +20,9 @@ const DEVICES: [(&str, &str); 3] =
 
 /// Rows of the ladder on three devices: one way has the same bits everywhere, one follows the device.
 fn fleet() -> Vec<Measurement> {
+    let template = ladder();
     let of = |(place, (name, kind)): (usize, (&str, &str))| {
-        let mut rows = at(ladder(), name, kind);
+        let mut rows = at(template.clone(), name, kind);
         for row in &mut rows {
             row.environment = format!("e{place}");
             row.run_id = format!("2026-01-0{}T120000Z", place + 1);
@@ -297,10 +298,10 @@ fn numbers_that_are_none_do_no_harm() {
 
 /// Rows of more devices and workloads than the page shows, with `name` in their names.
 fn many(name: &str) -> Vec<Measurement> {
-    let mut rows = Vec::new();
+    let (template, mut rows) = (ladder(), Vec::new());
     for device in 0..17 {
         for workload in 0..13 {
-            let mut some = at(ladder(), "cuda:0", &format!("GPU {device} {name}"));
+            let mut some = at(template.clone(), "cuda:0", &format!("GPU {device} {name}"));
             for row in &mut some {
                 row.environment = format!("e{device}");
                 row.setting = name.to_owned();
