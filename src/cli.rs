@@ -161,7 +161,7 @@ pub enum Format {
     after_help = "Several runs of one device in one environment are one column, and the newest row of a key is shown. Exit code 1: a claim is seen broken, on a device or across devices, or a row failed; filters leave rows out of that too, and what only hides lines does not."
 )]
 pub struct CompareFlags {
-    /// Results folders, folders of results folders, or files of rows (*.csv)
+    /// Results folders, folders of results folders, or files of rows (*.csv); for html also what causes --format json wrote
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// How to show it

@@ -168,6 +168,38 @@ fn a_page_is_whole_and_says_what_must_not_be_missed() {
 }
 
 #[test]
+fn a_page_shows_a_report_of_causes_and_no_other_json() {
+    let place = with_rows();
+    let report = r#"{"device": "cpu", "remark": null, "optimizer": "sgd", "algorithms": "reduce=fixed_tree",
+        "length": {"before": 4, "after": 2}, "outcomes": [{"cause": "no momentum", "kind": "state", "seed": 1,
+        "skipped": null, "refused": null, "loss_before": 0.5, "curve": [0.5, 0.75, null]}]}"#;
+    place.write("causes.json", report);
+    let page = place.done("compare runs causes.json --format html").stdout;
+    assert!(page.contains("<section id=\"causes\"") && page.contains("no momentum (state)"), "{page}");
+    place.write("other.json", "{\"schema\": 1}");
+    for (command, said) in [
+        ("compare runs causes.json", "causes.json: a report of causes, which only --format html shows"),
+        ("compare causes.json --format html", "causes.json: a report of causes, and no rows to compare"),
+        (
+            "compare runs other.json --format html",
+            "other.json: JSON, but not what `samebits causes --format json`",
+        ),
+    ] {
+        let ended = place.run(command);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{command}");
+        assert!(ended.stderr.contains(said) && ended.stderr.lines().count() == 1, "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn damaged_samples_are_a_remark_on_the_page() {
+    let place = with_rows();
+    place.write("runs/a/samples.jsonl", "{\"row_id\": \"x\", \"ulp_hist");
+    let page = place.done("compare runs --format html").stdout;
+    assert!(page.contains("samples beside runs/a/measurements.csv, 1 line could not be read"), "{page}");
+}
+
+#[test]
 fn a_failed_row_is_exit_code_1() {
     let place = with_rows();
     let failed = elsewhere(&place, |row| {

@@ -13,7 +13,7 @@ use crate::report::html::scale::{Kind, Scale, short};
 use crate::report::html::section::{Section, and_more};
 use crate::report::html::svg::{self, Anchor, At, Frame, LINE, WIDTH};
 use crate::report::html::table::Table;
-use crate::report::words::{self, plural};
+use crate::report::words;
 
 /// Panels that are shown.
 const PANELS: usize = 12;
@@ -51,7 +51,7 @@ pub fn section(input: &Input) -> Option<Section> {
         title: "Settings of the framework, off against on",
         how_to_read: "each point is the time with the setting over that without, the geometric mean over the problems of a way \
                       whose bits fared alike, with what the 95 % intervals of the medians allow; right of the dashed line it \
-                      costs time; its shape and the words say what became of the bits."
+                      costs time; its shape and the words say what became of the bits, the number how many problems."
             .to_owned(),
         body: html! {},
         figures: figures.filter_map(|(place, panel)| picture(input, place, panel)).collect(),
@@ -80,8 +80,8 @@ fn bits(effect: &Effect) -> (usize, &'static str) {
         (Seen::Varies(..), Seen::Varies(..), _) => (1, "varies still"),
         (Seen::Same(_), Seen::Varies(..), _) => (4, "was the same, now varies"),
         (_, _, Some(true)) => (0, "same bits"),
-        (_, _, Some(false)) => (3, "other bits, each repeated"),
-        (_, _, None) => (5, "each repeated"),
+        (_, _, Some(false)) => (3, "other bits"),
+        (_, _, None) => (5, "repeated"),
     }
 }
 
@@ -99,8 +99,7 @@ impl Line<'_> {
     }
 
     fn words(&self) -> String {
-        let problems = plural(self.problems, "problem", "problems");
-        format!("{}, {} {problems}: {}", self.name, self.problems, self.bits.1)
+        format!("{} ({}): {}", self.name, self.problems, self.bits.1)
     }
 }
 
