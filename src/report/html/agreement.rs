@@ -46,7 +46,7 @@ pub fn section(input: &Input) -> Option<Section> {
     let labels = comparison.devices.iter().take(DEVICES);
     let body = html! {
         @if let Some(sentence) = agreement::sentence(&comparison.agreements, &comparison.devices) {
-            p { (text::plain(&sentence)) }
+            p { (text::sentence(&sentence)) }
         }
         p.note {
             "Columns: "
