@@ -188,7 +188,7 @@ fn exploration(criterion: &mut Criterion) {
         let arguments: Vec<_> = arguments.iter().enumerate().map(argument).collect();
         let (grid, block, fuel) = ([8, 1, 1], [256, 1, 1], 1 << 30);
         let subject = Subject { module: &module, entry, grid, block, shared: 0, arguments: &arguments, fuel };
-        let settings = samebits::explore::Settings { schedules, seed: 1, last_block: None };
+        let settings = samebits::explore::Settings::of(schedules);
         let once = || explore(&subject, text, &settings).expect("explored");
         group.throughput(Throughput::Elements(once().instructions));
         group.bench_function(name, |bencher| bencher.iter(once));

@@ -380,9 +380,13 @@ pub struct ExploreFlags {
     /// Schedules that are tried
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub schedules: u64,
-    /// Seed of the first schedule; the others follow
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    /// Seed of the first schedule; the others follow. 0 is all in turn; multiples of 4 are by priorities (PCT), others
+    /// drawn freely
+    #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
+    /// Only so many choices of the seed's schedule; behind them, all is in turn
+    #[arg(long, value_name = "N", conflicts_with_all = ["schedules", "last_block"])]
+    pub choices: Option<u64>,
     /// In place of seeded schedules: one block after the other, and this one, counted from 0, as the last
     #[arg(long, value_name = "B", conflicts_with_all = ["seed", "schedules"])]
     pub last_block: Option<u64>,

@@ -1,16 +1,18 @@
 //! `samebits explore`: does what a kernel gives depend on the schedule? Its PTX is executed on the simulated GPU under
 //! many seeded schedules, on arguments that [`plan`] describes, and the bits of all outputs are compared.
 
+pub mod certificate;
 pub mod element;
 pub mod fill;
 pub mod findings;
+pub mod minimise;
 pub mod plan;
 pub mod schedules;
 pub mod signature;
 pub mod stored;
 pub mod verdict;
 
-use crate::explore::schedules::Subject;
+use crate::explore::schedules::{Ready, Subject};
 use crate::explore::verdict::{Explored, Finding, Verdict, compare};
 use crate::simt::{Fault, Schedule};
 
@@ -21,8 +23,19 @@ pub struct Settings {
     pub schedules: u64,
     /// The first seed; the others follow.
     pub seed: u64,
+    /// In place of these: so many choices of the first seed's schedule, and then in turn.
+    pub choices: Option<u64>,
     /// In place of these: one block after the other, and this one as the last.
     pub last_block: Option<u64>,
+    /// Thread instructions that trying blocks as the last may take.
+    pub most_for_lasts: u64,
+}
+
+impl Settings {
+    /// All schedules of seeds from 0.
+    pub fn of(schedules: u64) -> Self {
+        Self { schedules, seed: 0, choices: None, last_block: None, most_for_lasts: u64::MAX }
+    }
 }
 
 /// Schedules that are analysed; the others are only executed. One would do for the proof.
@@ -37,61 +50,74 @@ const MOST_LASTS: usize = 4096;
 /// # Errors
 /// In words: the launch does not fit, or the kernel fails under every schedule.
 pub fn explore(subject: &Subject, text: &str, settings: &Settings) -> Result<Explored, String> {
+    subject.ready(|ready| explore_ready(ready, text, settings))
+}
+
+/// The same of a launch whose memory is laid out.
+///
+/// # Errors
+/// As of [`explore`].
+pub fn explore_ready(ready: &Ready, text: &str, settings: &Settings) -> Result<Explored, String> {
     let in_words = |fault: Fault| fault.to_string();
     let volume =
         |extents: [u32; 3]| extents.iter().fold(1, |all: u64, extent| all.saturating_mul(u64::from(*extent)));
-    let threads = volume(subject.grid).saturating_mul(volume(subject.block).next_multiple_of(32));
+    let threads = volume(ready.launch.grid).saturating_mul(volume(ready.launch.block).next_multiple_of(32));
     if threads > MOST_THREADS {
         return Err(format!(
             "{threads} threads, in whole warps; at most {MOST_THREADS} are explored: take a smaller grid"
         ));
     }
-    let schedules: Vec<_> = match settings.last_block {
-        Some(block) => vec![Schedule::LastBlock { block }],
-        None => (0..settings.schedules)
-            .map(|number| Schedule::Random { seed: settings.seed.wrapping_add(number) })
+    let schedules: Vec<_> = match (settings.last_block, settings.choices) {
+        (Some(block), _) => vec![Schedule::LastBlock { block }],
+        (None, Some(choices)) => vec![Schedule::Begun { seed: settings.seed, choices }],
+        (None, None) => (0..settings.schedules)
+            .map(|number| Schedule::of_seed(settings.seed.wrapping_add(number)))
             .collect(),
     };
     let (first, others) = schedules.split_at(1);
     // What fits no schedule is said at once.
-    let mut executions = subject.all(first, 1).map_err(in_words)?;
-    executions.extend(subject.all(others, WATCHED - 1).map_err(in_words)?);
+    let mut executions = ready.all(first, 1).map_err(in_words)?;
+    executions.extend(ready.all(others, WATCHED - 1).map_err(in_words)?);
     let mut lasts = 0;
     let mut why = findings::why(&executions, text);
     if why.is_empty() && compare(&executions)?.differ.is_none() {
         let blocks = findings::participants(&executions);
-        if blocks.len() > MOST_LASTS {
+        let takes = executions[0].instructions.saturating_mul(2 * blocks.len() as u64);
+        if blocks.len() > MOST_LASTS || takes > settings.most_for_lasts {
             let what = format!(
-                "{} blocks draw tickets, and each had to be tried as the last one; at most {MOST_LASTS} are",
+                "{} blocks draw tickets, and each had to be tried as the last one, which takes about {takes} thread \
+                 instructions: too many",
                 blocks.len()
             );
             why.push(Finding::general(what));
         } else {
             lasts = blocks.len();
-            executions.extend(subject.each_last(&blocks).map_err(in_words)?);
+            executions.extend(ready.each_last(&blocks).map_err(in_words)?);
             why = findings::why(&executions, text);
         }
     }
     let races = findings::races(&executions, text);
     let compared = compare(&executions)?;
+    let minimised = minimise::minimise(ready, &executions);
     why.extend(compared.why);
     if !races.is_empty() && why.is_empty() {
         why.push(Finding::general("there is a data race: what threads read or leave there is open"));
     }
-    let verdict = match compared.differ {
+    let verdict = match &compared.differ {
         Some(_) => Verdict::Depends,
         None if why.is_empty() => Verdict::Independent,
         None => Verdict::MayDepend,
     };
     Ok(Explored {
         ptx: String::new(),
-        entry: subject.entry.to_owned(),
+        entry: ready.launch.entry.to_owned(),
         verdict,
         schedules: schedules.len(),
         seed: settings.seed,
         last_block: settings.last_block,
+        choices: settings.choices,
         distinct: compared.distinct,
-        differ: compared.differ,
+        differ: minimised.or(compared.differ),
         first: executions[0].outcome.text(),
         why,
         races,

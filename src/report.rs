@@ -17,6 +17,7 @@ pub mod model;
 pub mod terminal;
 
 mod block;
+mod certified;
 mod code;
 mod diff_capture;
 mod evidence;

@@ -29,6 +29,7 @@ use regex::Regex;
 
 use crate::device::{Device, Prepared, Staged, Strength};
 use crate::error::{Error, Result};
+use crate::explore::certificate::REMARK;
 use crate::guarantee::Guarantee;
 use crate::measurement::Measurement;
 use crate::operation::{Algorithm, Gap, Work};
@@ -40,7 +41,7 @@ use crate::workload::{Profile, Workload};
 use crate::peer::Peer;
 use case::Case;
 use ladder::Trial;
-use observe::Outcome;
+use observe::{Observation, Outcome};
 use participant::Participant;
 use processes::NewProcesses;
 use row::Timed;
@@ -393,6 +394,10 @@ impl<'a> Suite<'a> {
                 row.input_digest = case.input_digest.to_string();
                 row.kernel.clone_from(&identity.kernel);
                 row.cubin.clone_from(&identity.cubin);
+                if let (Perturbation::Schedule, Outcome::Observed(observation)) = (perturbation, &outcome) {
+                    listener.check_stop()?;
+                    self.certify(&case, &participant.way, observation, &mut row);
+                }
                 let timed =
                     (perturbation == Perturbation::Repeat).then_some(participant.timed.as_ref()).flatten();
                 self.write(job.workload, row, &outcome, timed, listener)?;
@@ -402,6 +407,17 @@ impl<'a> Suite<'a> {
             listener.finished(Finished { row, samples: None, ulp_histogram: Vec::new() })?;
         }
         Ok(())
+    }
+
+    /// Puts the certificate of a way into the row of what was seen under schedules.
+    fn certify(&self, case: &Case, way: &Way, seen: &Observation, row: &mut Measurement) {
+        let (Some(simulation), Some(algorithm)) = (self.device.simulation(), way.own_algorithm()) else {
+            return;
+        };
+        match simulation.certificate(algorithm, &case.problem) {
+            Ok(certificate) => row.remark(&certificate.beside(seen.differing > 0)),
+            Err(reason) => row.remark(&format!("{REMARK}none, {reason}")),
+        }
     }
 
     /// The workload of `job` on the device; or why none of its ways is executed.

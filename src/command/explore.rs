@@ -54,8 +54,12 @@ pub fn explore(flags: &ExploreFlags) -> Result<End> {
         arguments: &arguments,
         fuel: flags.max_instructions,
     };
-    let settings =
-        explore::Settings { schedules: flags.schedules, seed: flags.seed, last_block: flags.last_block };
+    let settings = explore::Settings {
+        seed: flags.seed,
+        choices: flags.choices,
+        last_block: flags.last_block,
+        ..explore::Settings::of(flags.schedules)
+    };
     let found = explore::explore(&subject, &text, &settings).map_err(about)?;
     let ptx = flags.ptx.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let explored = Explored { ptx, seconds: start.elapsed().as_secs_f64(), ..found };

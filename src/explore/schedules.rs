@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::digest::{Digest, digest_of_bytes};
 use crate::explore::plan::{Argument, Role};
 use crate::simt::analysis::{Analysis, Differing, Held, Judgement};
-use crate::simt::{Fault, FaultKind, Launch, Memory, Module, Options, Result, Schedule};
+use crate::simt::{self, Fault, FaultKind, Launch, Loaded, Memory, Module, Options, Schedule};
 
 /// A launch that is executed again and again.
 pub struct Subject<'a> {
@@ -48,7 +48,7 @@ pub enum Outcome {
     Ended {
         /// Of all outputs, and of which of their bytes were written.
         digest: Digest,
-        /// An output and its first byte that nothing was written to.
+        /// An output and its first byte that nothing was written to, where something must be.
         unwritten: Option<(String, usize)>,
     },
     /// It did not.
@@ -69,50 +69,30 @@ impl Outcome {
     }
 }
 
-/// What the device's memory holds before a launch, and the kernel's arguments.
-struct Ready {
-    memory: Memory,
-    loaded: crate::simt::Loaded,
-    arguments: Vec<crate::simt::Argument>,
+/// A launch, and what the device's memory holds before it.
+pub struct Ready<'a> {
+    /// The memory.
+    pub memory: Memory,
+    /// The kernels, whose variables lie in it.
+    pub loaded: Loaded,
+    /// What is launched.
+    pub launch: Launch<'a>,
     /// Names, addresses and bytes of outputs.
-    outputs: Vec<(String, u64, usize)>,
+    pub outputs: Vec<(String, u64, usize)>,
+    /// Whether every byte of them must be written.
+    pub is_whole: bool,
+    /// Thread instructions after which an execution is given up.
+    pub fuel: u64,
 }
 
 impl Subject<'_> {
-    /// Executes under all `schedules`, of which the first `watched` are analysed; in their order.
+    /// Lays the buffers out in a memory, and hands the launch to `then`.
     ///
     /// # Errors
-    /// If the arguments do not fit, or too many instructions are executed; what else goes wrong is an outcome.
-    pub fn all(&self, schedules: &[Schedule], watched: usize) -> Result<Vec<Execution>> {
-        let ready = self.ready()?;
-        let numbered = schedules.par_iter().enumerate();
-        numbered.map(|(number, schedule)| ready.execute(self, *schedule, number < watched, None)).collect()
-    }
-
-    /// Tries each of `blocks` as the last, twice: first to learn what they hold by then, and then to follow what
-    /// differs between them.
-    ///
-    /// # Errors
-    /// As of [`Subject::all`].
-    pub fn each_last(&self, blocks: &[u32]) -> Result<Vec<Execution>> {
-        let ready = self.ready()?;
-        let with = |differing: Option<&Differing>| -> Result<Vec<Execution>> {
-            let last = |block: &u32| Schedule::LastBlock { block: u64::from(*block) };
-            blocks.par_iter().map(|block| ready.execute(self, last(block), true, differing)).collect()
-        };
-        let first = with(None)?;
-        let held: Vec<&Held> = first
-            .iter()
-            .filter_map(|execution| execution.judgement.as_ref())
-            .map(|judgement| &judgement.held)
-            .collect();
-        with(Some(&Differing::of(&held)))
-    }
-
-    fn ready(&self) -> Result<Ready> {
-        let mut memory = Memory::new();
-        let loaded = self.module.load(&mut memory)?;
-        let (mut arguments, mut outputs) = (Vec::new(), Vec::new());
+    /// If the arguments do not fit, or what `then` says.
+    pub fn ready<T>(&self, then: impl FnOnce(&Ready) -> Result<T, String>) -> Result<T, String> {
+        let (mut memory, mut arguments, mut outputs) = (Memory::new(), Vec::new(), Vec::new());
+        let loaded = self.module.load(&mut memory).map_err(|fault| fault.to_string())?;
         for argument in self.arguments {
             let (name, bytes, content, role) = match argument {
                 Argument::Value(value) => {
@@ -126,48 +106,94 @@ impl Subject<'_> {
                 (content, _) => {
                     let address = memory.allocate(bytes as u64);
                     if let Some(content) = content {
-                        memory.write(address, content)?;
+                        memory.write(address, content).map_err(|fault| fault.to_string())?;
                     }
                     address
                 }
             };
-            arguments.push(crate::simt::Argument::U64(address));
+            arguments.push(simt::Argument::U64(address));
             if role != Role::In {
                 outputs.push((name.clone(), address, bytes));
             }
         }
-        Ok(Ready { memory, loaded, arguments, outputs })
+        let launch = Launch {
+            entry: self.entry,
+            grid: self.grid,
+            block: self.block,
+            shared_bytes: self.shared,
+            arguments: &arguments,
+        };
+        then(&Ready { memory, loaded, launch, outputs, is_whole: true, fuel: self.fuel })
     }
 }
 
-impl Ready {
+impl Ready<'_> {
+    /// Executes under all `schedules`, of which the first `watched` are analysed; in their order.
+    ///
+    /// # Errors
+    /// If the launch does not fit, or too many instructions are executed; what else goes wrong is an outcome.
+    pub fn all(&self, schedules: &[Schedule], watched: usize) -> simt::Result<Vec<Execution>> {
+        let numbered = schedules.par_iter().enumerate();
+        numbered.map(|(number, schedule)| self.execute(*schedule, number < watched, None)).collect()
+    }
+
+    /// Executes under one schedule, unanalysed.
+    ///
+    /// # Errors
+    /// As of [`Ready::all`].
+    pub fn one(&self, schedule: Schedule) -> simt::Result<Execution> {
+        self.execute(schedule, false, None)
+    }
+
+    /// Tries each of `blocks` as the last, twice: first to learn what they hold by then, and then to follow what
+    /// differs between them.
+    ///
+    /// # Errors
+    /// As of [`Ready::all`].
+    pub fn each_last(&self, blocks: &[u32]) -> simt::Result<Vec<Execution>> {
+        let with = |differing: Option<&Differing>| -> simt::Result<Vec<Execution>> {
+            let last = |block: &u32| Schedule::LastBlock { block: u64::from(*block) };
+            blocks.par_iter().map(|block| self.execute(last(block), true, differing)).collect()
+        };
+        let first = with(None)?;
+        let held: Vec<&Held> = first
+            .iter()
+            .filter_map(|execution| execution.judgement.as_ref())
+            .map(|judgement| &judgement.held)
+            .collect();
+        with(Some(&Differing::of(&held)))
+    }
+
+    /// The memory behind the launch, all in turn.
+    ///
+    /// # Errors
+    /// If the kernel does not end.
+    pub fn left(mut self) -> simt::Result<Memory> {
+        let options = Options { schedule: Schedule::RoundRobin, fuel: self.fuel, blocks: None };
+        self.loaded.launch(&self.launch, &mut self.memory, &options)?;
+        Ok(self.memory)
+    }
+
     fn execute(
         &self,
-        subject: &Subject,
         schedule: Schedule,
         is_watched: bool,
         differing: Option<&Differing>,
-    ) -> Result<Execution> {
+    ) -> simt::Result<Execution> {
         let mut memory = self.memory.clone();
-        let launch = Launch {
-            entry: subject.entry,
-            grid: subject.grid,
-            block: subject.block,
-            shared_bytes: subject.shared,
-            arguments: &self.arguments,
-        };
-        let options = Options { schedule, fuel: subject.fuel, blocks: None };
+        let launch = &self.launch;
+        let options = Options { schedule, fuel: self.fuel, blocks: None };
         let (ended, judgement) = if is_watched {
-            let kernel = self.loaded.kernel(subject.entry)?;
-            let mut analysis = Analysis::new(kernel, subject.grid, subject.block);
+            let kernel = self.loaded.kernel(launch.entry)?;
+            let mut analysis = Analysis::new(kernel, launch.grid, launch.block);
             if let Schedule::LastBlock { block } = schedule {
                 analysis = analysis.with_last(u32::try_from(block).unwrap_or(u32::MAX), differing);
             }
-            let ended = self.loaded.launch_observed(&launch, &mut memory, &options, &mut analysis);
+            let ended = self.loaded.launch_observed(launch, &mut memory, &options, &mut analysis);
             let outputs = if ended.is_ok() { &self.outputs[..] } else { &[] };
             (ended, Some(analysis.judge(outputs)))
         } else {
-            (self.loaded.launch(&launch, &mut memory, &options), None)
+            (self.loaded.launch(launch, &mut memory, &options), None)
         };
         match ended {
             Ok(executed) => {
@@ -181,13 +207,13 @@ impl Ready {
         }
     }
 
-    fn outcome(&self, memory: &Memory) -> Result<Outcome> {
+    fn outcome(&self, memory: &Memory) -> simt::Result<Outcome> {
         let (mut parts, mut first) = (Vec::new(), None);
         for (name, address, len) in &self.outputs {
             let (bytes, unwritten) = memory.peek(*address, *len)?;
             parts.extend(digest_of_bytes(bytes).0.to_le_bytes());
             unwritten.iter().for_each(|at| parts.extend(at.to_le_bytes()));
-            if let (None, Some(at)) = (&first, unwritten.first()) {
+            if let (true, None, Some(at)) = (self.is_whole, &first, unwritten.first()) {
                 first = Some((name.clone(), *at));
             }
         }

@@ -49,6 +49,14 @@ impl Finding {
             what: what.into(),
         }
     }
+
+    /// The place first, of a file that is called `ptx`.
+    pub fn in_words(&self, ptx: &str) -> String {
+        let Some(line) = self.ptx_line else { return self.what.clone() };
+        let source = self.source.as_ref().map(|(file, line)| format!(" ({file}:{line})")).unwrap_or_default();
+        let instruction = self.instruction.as_deref().unwrap_or("the instruction");
+        format!("{instruction} at {ptx}:{line}{source}: {}", self.what)
+    }
 }
 
 /// What was found.
@@ -67,9 +75,12 @@ pub struct Explored {
     /// In place of seeds: the block that was executed last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_block: Option<u64>,
+    /// In place of seeds: how many choices of the first one's schedule were made, before all was in turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choices: Option<u64>,
     /// Different results among them.
     pub distinct: usize,
-    /// Two schedules with different results.
+    /// Two schedules with different results, the second with as few choices as were found to suffice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differ: Option<[Seen; 2]>,
     /// The digest of all outputs under the first seed, or the fault.
@@ -122,12 +133,20 @@ impl Outcome {
     }
 }
 
+impl Execution {
+    /// What was seen, with the flags that replay it.
+    pub fn seen(&self) -> Seen {
+        Seen { replay: replay(self.schedule), result: self.outcome.text() }
+    }
+}
+
 /// The flags that replay a schedule.
 fn replay(schedule: Schedule) -> String {
     match schedule {
-        Schedule::Random { seed } => format!("--seed {seed} --schedules 1"),
+        Schedule::Random { seed } | Schedule::Priorities { seed } => format!("--seed {seed} --schedules 1"),
         Schedule::LastBlock { block } => format!("--last-block {block}"),
-        Schedule::RoundRobin => String::new(),
+        Schedule::RoundRobin => "--seed 0 --schedules 1".to_owned(),
+        Schedule::Begun { seed, choices } => format!("--seed {seed} --choices {choices}"),
     }
 }
 
@@ -143,8 +162,6 @@ pub fn compare(executions: &[Execution]) -> std::result::Result<Compared, String
             distinct.push(execution);
         }
     }
-    let seen =
-        |execution: &Execution| Seen { replay: replay(execution.schedule), result: execution.outcome.text() };
     let mut why = Vec::new();
     if let [only] = distinct[..] {
         match &only.outcome {
@@ -159,7 +176,7 @@ pub fn compare(executions: &[Execution]) -> std::result::Result<Compared, String
         }
     }
     let differ = match distinct[..] {
-        [first, second, ..] => Some([seen(first), seen(second)]),
+        [first, second, ..] => Some([first.seen(), second.seen()]),
         _ => None,
     };
     Ok(Compared { distinct: distinct.len(), differ, why })

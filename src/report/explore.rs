@@ -41,7 +41,8 @@ fn verdict(explored: &Explored) -> String {
 }
 
 fn findings(explored: &Explored, all: &[Finding], width: usize) -> Vec<String> {
-    let line = |finding: &Finding| wrap::words(&in_words(explored, finding), width.saturating_sub(2), "  ");
+    let line =
+        |finding: &Finding| wrap::words(&finding.in_words(&explored.ptx), width.saturating_sub(2), "  ");
     let mut lines: Vec<String> =
         all.iter().take(MOST_SHOWN).flat_map(line).map(|line| format!("  {line}")).collect();
     if all.len() > MOST_SHOWN {
@@ -50,19 +51,21 @@ fn findings(explored: &Explored, all: &[Finding], width: usize) -> Vec<String> {
     lines
 }
 
-/// A finding, its place first.
-fn in_words(explored: &Explored, finding: &Finding) -> String {
-    let Some(line) = finding.ptx_line else { return finding.what.clone() };
-    let source = finding.source.as_ref().map(|(file, line)| format!(" ({file}:{line})")).unwrap_or_default();
-    let instruction = finding.instruction.as_deref().unwrap_or("the instruction");
-    format!("{instruction} at {}:{line}{source}: {}", explored.ptx, finding.what)
-}
-
 fn last(explored: &Explored) -> String {
-    let seeds = match (explored.last_block, explored.schedules) {
-        (Some(block), _) => format!("block {block} as the last gives {}", explored.first),
-        (None, 1) => format!("seed {} gives {}", explored.seed, explored.first),
-        (None, n) => format!("seeds {} to {}", explored.seed, explored.seed.saturating_add(n as u64 - 1)),
+    let seeds = match (explored.last_block, explored.choices, explored.schedules) {
+        (Some(block), ..) => format!("block {block} as the last gives {}", explored.first),
+        (None, Some(choices), _) => {
+            format!(
+                "{} of seed {}, then in turn, gives {}",
+                of(choices as usize, "choice"),
+                explored.seed,
+                explored.first
+            )
+        }
+        (None, None, 1) => format!("seed {} gives {}", explored.seed, explored.first),
+        (None, None, n) => {
+            format!("seeds {} to {}", explored.seed, explored.seed.saturating_add(n as u64 - 1))
+        }
     };
     let races = if explored.races.is_empty() { "No data race. " } else { "" };
     format!(

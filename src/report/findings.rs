@@ -6,6 +6,7 @@ use crate::input::Distribution;
 use crate::measurement::Measurement;
 use crate::perturbation::Perturbation;
 use crate::report::block::has_no_power;
+use crate::report::certified::certified;
 use crate::report::code;
 use crate::report::group::{Group, Problem, Way};
 use crate::report::uncovered::uncovered;
@@ -162,6 +163,7 @@ pub fn others(groups: &[Group]) -> Vec<String> {
     if !rows().any(|row| row.breaks_claim() || row.verdict == Verdict::Failed) {
         findings.extend(held(groups));
     }
+    findings.extend(certified(groups));
     findings.extend(uncovered(groups));
     findings.extend(code::findings(groups));
     findings.extend(no_power(groups));

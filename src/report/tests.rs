@@ -113,6 +113,32 @@ fn nothing_differs() {
 }
 
 #[test]
+fn what_is_certified_is_told() {
+    let certified = |certificates: &[(&str, &str)]| {
+        let mut rows = without_timing(typical());
+        for row in &mut rows {
+            let known = certificates.iter().find(|(name, _)| *name == row.algorithm);
+            if let (Some((_, remark)), Perturbation::Load) = (known, row.perturbation) {
+                row.remark(remark);
+            }
+        }
+        let text = shown(&rows, 1000);
+        text.lines().find(|line| line.contains("it is proved")).map(str::to_owned)
+    };
+    let (yes, no) =
+        ("certificate: independent of the schedule", "certificate: none, depends on the schedule");
+    assert_eq!(certified(&[]), None);
+    let line = certified(&[("fixed_tree", yes), ("atomic_block", no)]).unwrap();
+    assert!(
+        line.starts_with("On cpu, of reduce/fixed_tree it is proved")
+            && line.ends_with("not of reduce/atomic_block."),
+        "{line}"
+    );
+    let line = certified(&[("fixed_tree", no)]).unwrap();
+    assert!(line.starts_with("On cpu, of none of reduce/fixed_tree it is proved"), "{line}");
+}
+
+#[test]
 fn no_timing() {
     insta::assert_snapshot!(shown(&without_timing(typical()), 120));
 }

@@ -57,6 +57,10 @@ fn float_atomics_depend_and_a_seed_replays() {
     }
     let text = place.run(&format!("explore sum.ptx {ARGUMENTS}")).stdout;
     assert!(text.starts_with("DEPENDS on the schedule: "), "{text}");
+    assert!(text.contains("seeds 0 to 31"), "{text}");
+    let text = place.run(&format!("explore sum.ptx {ARGUMENTS} --seed 5 --choices 1")).stdout;
+    assert!(text.contains("1 choice of seed 5, then in turn, gives "), "{text}");
+    place.refuses(&format!("explore sum.ptx {ARGUMENTS} --choices 1 --schedules 2"), &["--choices"]);
 }
 
 #[test]

@@ -40,6 +40,15 @@ fn claims_hold_under_every_schedule_and_atomics_differ() {
         let instructions = remarks.iter().find_map(|remark| remark.strip_suffix(" thread instructions"));
         assert!(instructions.unwrap().parse::<u64>().unwrap() > 9000, "{}", row.note);
         assert_eq!(remarks.iter().any(|remark| remark.contains("seeds 0 and ")), differs, "{}", row.note);
+        let certificate = remarks.iter().find_map(|remark| remark.strip_prefix("certificate: "));
+        assert_eq!(certificate.is_some(), row.perturbation == Perturbation::Schedule, "{}", row.note);
+        if let Some(certificate) = certificate {
+            let depends = certificate.starts_with("none, depends on the schedule: ")
+                && certificate.contains(".global.add.f32 at reduce.ptx:")
+                && certificate.contains("added in any order");
+            let right = if is_free { depends } else { certificate == "independent of the schedule" };
+            assert!(right, "{}", row.note);
+        }
         assert_eq!(row.has_remark("no power"), row.perturbation == Perturbation::Repeat, "{}", row.note);
         assert_eq!((row.samples, row.median_ns, row.throughput), (None, None, None), "{row:?}");
         assert_eq!((row.clock_mhz, row.throughput_unit.as_str()), (None, ""), "{row:?}");

@@ -96,7 +96,7 @@ fn arguments(texts: &[Text]) -> Vec<Argument> {
 fn found(module: &Arc<Module>, text: &str, entry: &str, grid: u32, arguments: &[Argument]) -> Explored {
     let subject =
         Subject { module, entry, grid: [grid, 1, 1], block: [64, 1, 1], shared: 0, arguments, fuel: 1 << 24 };
-    let settings = Settings { schedules: 12, seed: 1, last_block: None };
+    let settings = Settings::of(12);
     explore(&subject, text, &settings).unwrap_or_else(|error| panic!("{entry}: {error}"))
 }
 

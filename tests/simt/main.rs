@@ -7,11 +7,13 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
+mod brute;
 mod certificates;
 mod corpus;
 mod device;
 mod faults;
 mod matrix;
 mod mutation;
+mod replays;
 mod schedules;
 mod triton;

@@ -38,7 +38,10 @@ pub fn section(input: &Input) -> Option<Section> {
     }
     let all = blocks.len();
     // What is broken must not be what is left out.
-    let is_bad = |block: &Block| block.lines.iter().any(|line| line.differs_against_its_claim());
+    let is_bad = |block: &Block| {
+        block.lines.iter().any(Line::differs_against_its_claim)
+            || block.cells().any(|(_, cell)| cell.is_broken || cell.mark == Mark::Failed)
+    };
     blocks.sort_by_key(|block| (!is_bad(block), !block.is_telling));
     let devices = comparison.devices.len();
     let mut left_out = Vec::from_iter(and_more(all, PANELS, "workload", "workloads"));
@@ -46,7 +49,7 @@ pub fn section(input: &Input) -> Option<Section> {
     let labels = comparison.devices.iter().take(DEVICES);
     let body = html! {
         @if let Some(sentence) = agreement::sentence(&comparison.agreements, &comparison.devices) {
-            p { (text::plain(&sentence)) }
+            p { (text::sentence(&sentence)) }
         }
         p.note {
             "Columns: "
@@ -67,7 +70,7 @@ pub fn section(input: &Input) -> Option<Section> {
         body,
         figures: blocks.iter().take(PANELS).enumerate().map(|(place, block)| panel(input, place, block)).collect(),
         left_out,
-        data: vec![data(input), pairs(input)],
+        data: vec![data(input, &blocks), pairs(input)],
     })
 }
 
@@ -132,9 +135,9 @@ fn tile(input: &Input, line: &Line, column: usize, cell: &Cell, at: (f64, f64), 
     }
 }
 
-fn data(input: &Input) -> Table {
+fn data(input: &Input, blocks: &[&Block]) -> Table {
     let devices = &input.comparison.devices;
-    let rows = input.comparison.blocks.iter().flat_map(|block| {
+    let rows = blocks.iter().flat_map(|block| {
         block.lines.iter().flat_map(move |line| {
             line.cells.iter().map(move |(column, cell)| {
                 vec![

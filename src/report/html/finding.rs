@@ -30,13 +30,13 @@ pub fn section(input: &Input) -> Option<Section> {
         if more > 0 {
             left_out.push(format!("{more} more such sentences are left out: --format table tells them."));
         }
-        html! { ul { @for sentence in sentences.iter().take(SENTENCES) { li { (text::plain(sentence)) } } } }
+        html! { ul { @for sentence in sentences.iter().take(SENTENCES) { li { (text::sentence(sentence)) } } } }
     };
     let body = html! {
-        p.lead { (text::plain(&lead(input, &ladders(input)))) }
+        p.lead { (text::sentence(&lead(input, &ladders(input)))) }
         (loud(input))
         @if !headlines.is_empty() { (some(headlines)) }
-        @if let Some(first) = comparison.findings.first() { p { (text::plain(first)) } }
+        @if let Some(first) = comparison.findings.first() { p { (text::sentence(first)) } }
     };
     Some(Section {
         id: "finding",
@@ -107,11 +107,11 @@ fn loud(input: &Input) -> Markup {
         @if !broken.is_empty() || !failures.is_empty() {
             div.loud {
                 @for broken in broken.iter().take(TOLD) {
-                    p { strong { "BROKEN CLAIM: " } (text::plain(&broken.what)) }
-                    @if let Some(first) = &broken.first { p { (text::plain(first)) } }
-                    @if !broken.command.is_empty() { p { "Repeat it: " code { (text::plain(&broken.command.join(" "))) } } }
+                    p { strong { "BROKEN CLAIM: " } (text::sentence(&broken.what)) }
+                    @if let Some(first) = &broken.first { p { (text::sentence(first)) } }
+                    @if !broken.command.is_empty() { p { "Repeat it: " code { (text::sentence(&broken.command.join(" "))) } } }
                 }
-                @for failure in failures.iter().take(TOLD) { p { strong { "FAILED: " } (text::plain(failure)) } }
+                @for failure in failures.iter().take(TOLD) { p { strong { "FAILED: " } (text::sentence(failure)) } }
                 @if has_more { p { "And more, which --format table and json tell." } }
             }
         }

@@ -31,12 +31,12 @@ pub fn section(input: &Input) -> Option<Section> {
     if ladders.is_empty() {
         return None;
     }
-    let data = data(input, &ladders);
     let is_bad = |ladder: &Ladder| ladder.rungs.iter().any(Rung::is_bad);
     if ladders.len() > LADDERS {
         // What is bad must not be what is left out.
         ladders.sort_by_key(|ladder| !is_bad(ladder));
     }
+    let data = data(input, &ladders);
     let mut left_out =
         Vec::from_iter(and_more(ladders.len(), LADDERS, "operation on a device", "operations on devices"));
     ladders.truncate(LADDERS);

@@ -36,14 +36,14 @@ pub fn section(input: &Input) -> Option<Section> {
         @let remarks: Vec<&String> = comparison.findings.iter().skip(1).collect();
         @if !remarks.is_empty() {
             h3 { "What to bear in mind" }
-            ul { @for remark in remarks.iter().take(REMARKS) { li { (text::plain(remark)) } } }
+            ul { @for remark in remarks.iter().take(REMARKS) { li { (text::sentence(remark)) } } }
             @if remarks.len() > REMARKS { p.note { (remarks.len() - REMARKS) " more, which --format table tells." } }
         }
         @if !comparison.warnings.is_empty() {
             h3 { "Why numbers may not be comparable" }
             ul {
                 @for warning in comparison.warnings.iter().take(REMARKS) {
-                    li { (text::plain(&warning.what)) ": " (text::plain(&warning.remedy)) "." }
+                    li { (text::sentence(&warning.what)) ": " (text::sentence(&warning.remedy)) "." }
                 }
             }
         }

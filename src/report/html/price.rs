@@ -60,7 +60,7 @@ pub fn section(input: &Input) -> Option<Section> {
     let sentences = price::sentences(&comparison.prices, &comparison.devices);
     left_out.extend(and_more(sentences.len(), SENTENCES, "device with prices", "devices with prices"));
     let body = html! {
-        ul { @for sentence in sentences.iter().take(SENTENCES) { li { (text::plain(sentence)) } } }
+        ul { @for sentence in sentences.iter().take(SENTENCES) { li { (text::sentence(sentence)) } } }
         @if ranks.is_empty() {
             p { "No two ways to compute the same were timed on the same workloads, so there is no price to show." }
         }

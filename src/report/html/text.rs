@@ -10,6 +10,9 @@ const LONGEST: usize = 120;
 /// Names that are longer are cut in tooltips too.
 const LONGEST_TOLD: usize = 600;
 
+/// Sentences that are longer are cut, in characters.
+const LONGEST_SENTENCE: usize = 2000;
+
 /// Width of a character in the page's typewriter font, as a part of the font's size. The widest of those that
 /// systems have.
 const ADVANCE: f64 = 0.61;
@@ -25,6 +28,11 @@ pub fn name(text: &str) -> Markup {
             bdi title=(cut_to(&visible, LONGEST_TOLD)) { (cut) }
         }
     }
+}
+
+/// A sentence that has names in it, or what a program said of an error, safe to show and no longer than anybody reads.
+pub fn sentence(text: &str) -> String {
+    cut_to(&plain(text), LONGEST_SENTENCE)
 }
 
 /// `text` with everything written out that does not show, or that no document may hold.
@@ -81,6 +89,7 @@ mod tests {
         assert!(long.starts_with(&format!("<bdi title=\"{}\">", "x".repeat(500))), "{long}");
         assert!(long.ends_with(&format!(">{}…</bdi>", "x".repeat(119))), "{long}");
         assert!(name(&"x".repeat(5000)).into_string().len() < 800);
+        assert_eq!(sentence(&"x".repeat(5000)), "x".repeat(1999) + "…");
     }
 
     #[test]

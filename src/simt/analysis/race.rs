@@ -182,6 +182,15 @@ impl Analysis<'_> {
                     meets.push(Met { other: *other, lane: unordered.trailing_zeros(), is_strong });
                 }
             };
+            let writes = matches!(touching.kind, Kind::Write | Kind::Copy);
+            if is_same {
+                for other in &cell.before {
+                    let (unordered, is_strong) = against(other);
+                    meet(other, unordered, is_strong);
+                }
+            } else if writes {
+                cell.before.clear();
+            }
             cell.records.retain(|other| {
                 let (unordered, is_strong) = against(other);
                 let of_reads = (other.kind, touching.kind) == (Kind::Read, Kind::Read);
@@ -189,12 +198,16 @@ impl Analysis<'_> {
                 if !of_reads && !writes_same {
                     meet(other, unordered, is_strong);
                 }
-                match touching.kind {
+                let stays = match touching.kind {
                     Kind::Read => !of_reads || unordered != 0,
                     Kind::Atomic { .. } => true,
                     // Of writers of the same, all are remembered.
                     Kind::Write | Kind::Copy => unordered != 0 && writes_same,
+                };
+                if writes && !stays && !writes_same {
+                    cell.before.push(*other);
                 }
+                stays
             });
             let mut disorder = false;
             let is_free = |last: &Record| {
@@ -219,7 +232,11 @@ impl Analysis<'_> {
                     if !(alike && is_strong) {
                         meet(other, unordered, is_strong && !is_atomic);
                     }
-                    touching.kind == Kind::Read || unordered != 0
+                    let stays = touching.kind == Kind::Read || unordered != 0;
+                    if writes && !stays {
+                        cell.before.push(*other);
+                    }
+                    stays
                 });
             }
             cell.push(record);

@@ -64,6 +64,8 @@ pub struct Cell {
     pub records: Vec<Record>,
     /// Atomic operations, the earliest first.
     pub atomics: Vec<Record>,
+    /// What came before the present value: who writes that too must come after all of this.
+    pub before: Vec<Record>,
     /// What was written last, if that is known.
     pub value: u32,
     pub is_known: bool,
@@ -72,8 +74,14 @@ pub struct Cell {
 }
 
 impl Cell {
-    const NEW: Self =
-        Self { records: Vec::new(), atomics: Vec::new(), value: 0, is_known: false, taint: Taint::NONE };
+    const NEW: Self = Self {
+        records: Vec::new(),
+        atomics: Vec::new(),
+        before: Vec::new(),
+        value: 0,
+        is_known: false,
+        taint: Taint::NONE,
+    };
 
     fn is_new(&self) -> bool {
         self.records.is_empty() && self.atomics.is_empty()
@@ -158,7 +166,7 @@ impl Shadow {
 impl Cell {
     /// Whether both had the same fate, whatever was written.
     fn is_as(&self, other: &Self) -> bool {
-        (&self.records, &self.atomics) == (&other.records, &other.atomics)
+        (&self.records, &self.atomics, &self.before) == (&other.records, &other.atomics, &other.before)
             && (self.taint, self.is_known) == (other.taint, other.is_known)
     }
 

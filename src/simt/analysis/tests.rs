@@ -91,6 +91,26 @@ fn both_sides_of_a_race_are_named() {
     assert!(apart.iter().all(|race| race.first.place.line == race.second.place.line), "{apart:?}");
 }
 
+/// What a thread did before it wrote what another writes too is a race with that, whoever came first.
+#[test]
+fn a_writer_of_the_same_value_meets_what_was_there_before_it() {
+    let body = |first: &str| {
+        format!(
+            "mov.u32 %r1, %tid.x; mov.u32 %r2, %ctaid.x; ld.param.u64 %d1, [out];\n\
+             setp.ne.u32 %p1, %r1, 0; @%p1 bra END;\nsetp.ne.u32 %p2, %r2, 0;\n\
+             @%p2 bra SAME;\n{first}\nSAME: st.global.u32 [%d1], 5;\nEND: ret;"
+        )
+    };
+    for block in [0, 1] {
+        let races = |first| judged(&body(first), Schedule::LastBlock { block }).races;
+        assert_eq!(races(""), []);
+        for first in ["st.global.u32 [%d1], 1;", "ld.global.u32 %r3, [%d1];", "red.global.add.u32 [%d1], 1;"]
+        {
+            assert_ne!(races(first), [], "{first} with block {block} as the last");
+        }
+    }
+}
+
 #[test]
 fn branches_meet_at_their_post_dominators() {
     let body = "mov.u32 %r1, %tid.x; setp.eq.u32 %p1, %r1, 3;\n\

@@ -38,15 +38,17 @@ impl<O: Observer> Grid<'_, O> {
             blocks.push(self.fresh_block());
             let slot = blocks.len() - 1;
             self.start(&mut blocks[slot], index);
+            self.shared.choices.start_block(slot, blocks[slot].warps.len());
             runnable.extend((0..blocks[slot].warps.len()).map(|warp| (slot, warp)));
         }
         while !runnable.is_empty() {
-            let (slot, number) = runnable.remove(self.shared.choices.next_warp(runnable.len()));
+            let (slot, number) = runnable.remove(self.shared.choices.next_warp(&runnable));
             let block = &mut blocks[slot];
             let warp = &mut block.warps[number];
             warp.listed = false;
             let mut side = BlockSide { index: block.index, memory: &mut block.shared };
             match self.shared.run(warp, &mut side)? {
+                Stop::Turn if warp.can_run() => self.shared.choices.turn_is_over(),
                 Stop::Turn => {}
                 Stop::Barrier(arrival) => self.arrive(block, number, &arrival)?,
                 Stop::Exited => self.exit(block),
@@ -61,6 +63,7 @@ impl<O: Observer> Grid<'_, O> {
                 && let Some(index) = todo.next()
             {
                 self.start(block, index);
+                self.shared.choices.start_block(slot, block.warps.len());
                 runnable.extend((0..block.warps.len()).map(|warp| (slot, warp)));
             }
         }

@@ -1,5 +1,6 @@
 //! Twins against f64, kernels against twins, plans against the PTX.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -10,12 +11,15 @@ use crate::device::gpu::GpuDevice;
 use crate::device::plan::ELEMENTWISE;
 use crate::device::sim::SimGpu;
 use crate::device::{Device, Problem};
+use crate::explore::Settings;
+use crate::explore::certificate::Certificate;
+use crate::explore::verdict::Verdict;
 use crate::input::{Distribution, generate};
 use crate::operation::plan_tests::check_plan;
 use crate::operation::{Form, Operation, OutputSpec, ReferenceOutput, Target};
 use crate::perturbation::Perturbation;
 use crate::poison::Poison;
-use crate::simt::Schedule;
+use crate::simt::{self, Schedule};
 use crate::suite::observe;
 use crate::tensor::{Data, Dtype, Tensor};
 use crate::train::elementwise::{ALL, Elementwise, InputValues};
@@ -159,6 +163,25 @@ fn every_kernel_gives_the_bits_of_its_twin_under_any_schedule() {
         })
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_kernel_is_certified() {
+    let module = Arc::new(simt::Module::new(ELEMENTWISE.ptx).unwrap());
+    let entries: BTreeSet<String> = cases()
+        .into_par_iter()
+        .flat_map_iter(|(step, shape)| {
+            let problem = problem(step, &shape, Distribution::Wide);
+            let (way, settings) = (&step.algorithms()[0], Settings::of(2));
+            let found = Certificate::of(way, &module, &problem, &TARGET, &settings, 1 << 26).unwrap();
+            for launch in &found.launches {
+                let fine = launch.verdict == Verdict::Independent && launch.races.is_empty();
+                assert!(fine, "{} {shape}: {launch:#?}", step.name);
+            }
+            found.launches.into_iter().map(|launch| launch.entry)
+        })
+        .collect();
+    assert_eq!(entries, module.entries().map(str::to_owned).collect());
 }
 
 #[test]
