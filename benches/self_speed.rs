@@ -40,6 +40,7 @@ use samebits::poison::Poison;
 use samebits::report::compare::choice::{Choice, Surroundings};
 use samebits::report::compare::model::Comparison;
 use samebits::report::compare::{csv, json, terminal};
+use samebits::report::html::{self, beside::Beside};
 use samebits::simt::Module;
 use samebits::suite::blank_row;
 use samebits::tensor::{Data, Dtype, Tensor};
@@ -281,7 +282,7 @@ fn write_checkpoints(folder: &Path, elements: usize) {
 const DEVICES: usize = 8;
 
 /// `SAMEBITS_COMPARE_ROWS` rows (100,000 without it) of eight devices, a file for each: read, compared and rendered for
-/// a terminal, as JSON and as CSV; and the most memory of its own that the program took.
+/// a terminal, as JSON and as CSV, and as a page with its size; and the most memory of its own that the program took.
 fn comparison(criterion: &mut Criterion) {
     let rows = std::env::var("SAMEBITS_COMPARE_ROWS").map_or(100_000, |text| text.parse().expect("rows"));
     let folder = tempfile::tempdir().expect("a folder");
@@ -317,6 +318,26 @@ fn comparison(criterion: &mut Criterion) {
         if most.load(Ordering::Relaxed) > 0 {
             println!("{name}: own memory {} MiB", most.load(Ordering::Relaxed) >> 20);
         }
+    }
+    let (most, size) = (AtomicU64::new(0), AtomicU64::new(0));
+    group.bench_function("to a page", |bencher| {
+        bencher.iter(|| {
+            let rows = read();
+            let choice = Choice { all: true, ..Choice::default() };
+            let comparison = Comparison::with(&rows, choice, &Surroundings::default()).expect("compared");
+            let beside = Beside::default();
+            let page = html::render(&html::Input { rows: &rows, comparison: &comparison, beside: &beside });
+            most.fetch_max(own_memory(), Ordering::Relaxed);
+            size.store(page.len() as u64, Ordering::Relaxed);
+            black_box(page);
+        });
+    });
+    let (most, size) = (most.load(Ordering::Relaxed), size.load(Ordering::Relaxed));
+    if size > 0 {
+        println!("to a page: own memory {} MiB, page {} kB", most >> 20, size / 1000);
+        // Fewer or more rows are somebody's own question.
+        assert!(rows != 100_000 || size < 3_000_000, "a page of {size} bytes is too large for a browser");
+        assert!(rows != 100_000 || most < 500 << 20, "{most} bytes of memory for a page");
     }
     group.finish();
 }

@@ -8,6 +8,7 @@ pub mod measure;
 pub mod resume;
 pub mod summary;
 pub mod table;
+pub mod told;
 
 #[cfg(test)]
 mod tests;

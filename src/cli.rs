@@ -161,7 +161,7 @@ pub enum Format {
     after_help = "Several runs of one device in one environment are one column, and the newest row of a key is shown. Exit code 1: a claim is seen broken, on a device or across devices, or a row failed; filters leave rows out of that too, and what only hides lines does not."
 )]
 pub struct CompareFlags {
-    /// Results folders, folders of results folders, or files of rows (*.csv)
+    /// Results folders, folders of results folders, or files of rows (*.csv); for html also what causes --format json wrote
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// How to show it
@@ -170,7 +170,7 @@ pub struct CompareFlags {
     /// Write into this file in place of stdout; a file that is there is replaced
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Every workload with its gaps, not only the most telling one of each operation; csv and json always have all
+    /// Every workload with its gaps, not only the most telling one of each operation; csv, json and html always have all
     #[arg(long)]
     pub all: bool,
     /// What a line is; the other of the two is a column
@@ -235,6 +235,8 @@ pub enum Layout {
     Csv,
     /// Everything, for programs.
     Json,
+    /// A page to look at, whole in one file.
+    Html,
 }
 
 /// Flags of `advise`.

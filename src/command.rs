@@ -1,6 +1,7 @@
 //! The verbs: one verb, one file. Results go to stdout, everything else to stderr.
 
 mod advise;
+mod beside;
 mod causes;
 mod check;
 mod compare;
@@ -9,6 +10,7 @@ mod env;
 mod explore;
 mod golden;
 mod list;
+mod replace;
 mod rows;
 pub mod run;
 mod share;

@@ -60,6 +60,11 @@ pub trait Operation: Sync {
     /// The shape in words, for instance "sum of 2^24".
     fn describe(&self, shape: &Shape) -> String;
 
+    /// How many terms each of the longest sums in `shape` has, where extents alone tell.
+    fn terms(&self, _: &Shape) -> Option<u64> {
+        None
+    }
+
     /// The inputs of a workload.
     fn inputs(&self, workload: &Workload) -> Vec<InputSpec>;
 

@@ -11,6 +11,7 @@ pub mod compare;
 pub mod diff;
 pub mod explore;
 pub mod golden;
+pub mod html;
 pub mod markdown;
 pub mod model;
 pub mod terminal;

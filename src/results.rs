@@ -2,6 +2,7 @@
 //! at any moment leaves every finished row readable.
 
 mod earlier;
+mod histograms;
 
 use std::fs::{DirEntry, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -15,6 +16,8 @@ use crate::error::{Error, Result};
 use crate::measurement::{self, Measurement, Rows, Writer};
 use crate::suite::Finished;
 use crate::workload::Workload;
+
+pub use histograms::{Histograms, histograms};
 
 /// The name of the file that holds the rows of a results folder.
 pub const ROWS: &str = "measurements.csv";

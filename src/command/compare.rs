@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CompareFlags, Layout};
-use crate::command::{End, colour, print, rows, say, width};
+use crate::command::replace::replace;
+use crate::command::{End, beside, colour, print, rows, say, width};
 use crate::error::{Error, Result};
 use crate::measurement::Measurement;
 use crate::operation::OPERATIONS;
 use crate::report::compare::choice::{Choice, Filter, Surroundings};
 use crate::report::compare::model::Comparison;
 use crate::report::compare::{csv, json, markdown, terminal};
+use crate::report::html;
 
 /// Columns of a text that goes into a file.
 const FILE_WIDTH: usize = 120;
@@ -18,10 +20,11 @@ const FILE_WIDTH: usize = 120;
 /// Compares what `flags` name.
 ///
 /// # Errors
-/// A path that is not there or holds no rows, a file that is none of rows, a filter that leaves nothing, a baseline
+/// A path that is not there or holds no rows, a file that is none of rows, a report of causes where no page is made, a filter that leaves nothing, a baseline
 /// that is not there, an output that cannot be written.
 pub fn compare(flags: &CompareFlags) -> Result<End> {
-    let files = rows::files(&flags.paths)?;
+    let (causes, paths) = beside::causes(&flags.paths, flags.format)?;
+    let files = rows::files(&paths)?;
     if let Some(out) = &flags.output {
         refuse_to_overwrite_rows(out, &files)?;
     }
@@ -42,9 +45,13 @@ pub fn compare(flags: &CompareFlags) -> Result<End> {
         Layout::Md => markdown::render(&comparison),
         Layout::Csv => csv::render(&comparison)?,
         Layout::Json => json::render(&comparison),
+        Layout::Html => {
+            let beside = beside::read(&files, causes);
+            html::render(&html::Input { rows: &rows, comparison: &comparison, beside: &beside })
+        }
     };
     match &flags.output {
-        Some(path) => std::fs::write(path, text).map_err(Error::file(path, "cannot write"))?,
+        Some(path) => replace(path, &text)?,
         None => print(&text)?,
     }
     if flags.output.is_some() || flags.format == Layout::Csv {
@@ -64,7 +71,8 @@ fn choice(flags: &CompareFlags) -> Choice {
         lines: flags.row,
         sort: flags.sort,
         rank: flags.rank,
-        all: flags.all,
+        // A page has room for everything.
+        all: flags.all || flags.format == Layout::Html,
         intersection: flags.intersection,
         least: flags.threshold_min,
         most: flags.threshold_max,

@@ -11,15 +11,15 @@ pub mod markdown;
 pub mod model;
 pub mod terminal;
 
-mod agreement;
+pub mod agreement;
 mod baseline;
 pub mod cell;
 mod claims;
 pub mod collect;
 pub mod devices;
 mod legend;
-mod price;
-mod rank;
+pub mod price;
+pub mod rank;
 mod select;
 mod sentences;
 mod view;

@@ -125,7 +125,7 @@ fn two_runs_of_one_device_are_one_column() {
 #[test]
 fn every_format_goes_into_a_file_too() {
     let place = with_rows();
-    for format in ["table", "md", "csv", "json"] {
+    for format in ["table", "md", "csv", "json", "html"] {
         let shown = place.done(&format!("compare runs --format {format}"));
         assert!(!shown.stdout.contains('\x1b'), "{}", shown.stdout);
         let written = place.done(&format!("compare runs --format {format} -o {format}.txt"));
@@ -148,6 +148,55 @@ fn a_file_says_beside_it_what_must_not_be_missed() {
         ended.stderr.starts_with("samebits: BROKEN CLAIM: ") && ended.stderr.lines().count() == 1,
         "{ended:?}"
     );
+}
+
+#[test]
+fn a_page_is_whole_and_says_what_must_not_be_missed() {
+    let place = with_rows();
+    let page = place.done("compare runs --format html").stdout;
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"), "{page}");
+    assert!(page.contains("measured on a CPU") && page.contains("id=\"price\""), "{page}");
+    for outside in ["http:", "https:", "src=", "url(", "@import"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    place.write_rows("runs/b", &elsewhere(&place, broken_everywhere));
+    let ended = place.run("compare runs --format html -o page.html");
+    assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("samebits: BROKEN CLAIM: reduce/fixed_tree"), "{}", ended.stderr);
+    let page = place.read("page.html");
+    assert!(page.contains("<strong>BROKEN CLAIM: </strong>reduce/fixed_tree (gpu_to_gpu)"), "{page}");
+}
+
+#[test]
+fn a_page_shows_a_report_of_causes_and_no_other_json() {
+    let place = with_rows();
+    let report = r#"{"device": "cpu", "remark": null, "optimizer": "sgd", "algorithms": "reduce=fixed_tree",
+        "length": {"before": 4, "after": 2}, "outcomes": [{"cause": "no momentum", "kind": "state", "seed": 1,
+        "skipped": null, "refused": null, "loss_before": 0.5, "curve": [0.5, 0.75, null]}]}"#;
+    place.write("causes.json", report);
+    let page = place.done("compare runs causes.json --format html").stdout;
+    assert!(page.contains("<section id=\"causes\"") && page.contains("no momentum (state)"), "{page}");
+    place.write("other.json", "{\"schema\": 1}");
+    for (command, said) in [
+        ("compare runs causes.json", "causes.json: a report of causes, which only --format html shows"),
+        ("compare causes.json --format html", "causes.json: a report of causes, and no rows to compare"),
+        (
+            "compare runs other.json --format html",
+            "other.json: JSON, but not what `samebits causes --format json`",
+        ),
+    ] {
+        let ended = place.run(command);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{command}");
+        assert!(ended.stderr.contains(said) && ended.stderr.lines().count() == 1, "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn damaged_samples_are_a_remark_on_the_page() {
+    let place = with_rows();
+    place.write("runs/a/samples.jsonl", "{\"row_id\": \"x\", \"ulp_hist");
+    let page = place.done("compare runs --format html").stdout;
+    assert!(page.contains("samples beside runs/a/measurements.csv, 1 line could not be read"), "{page}");
 }
 
 #[test]

@@ -238,6 +238,11 @@ impl Operation for BatchNorm {
         Ok(shape)
     }
 
+    fn terms(&self, shape: &Shape) -> Option<u64> {
+        let [n, _, h, w] = extents(shape);
+        n.checked_mul(h)?.checked_mul(w)
+    }
+
     fn describe(&self, shape: &Shape) -> String {
         let [n, c, h, w] = extents(shape);
         format!("batch norm of {n}×{c}×{h}×{w}")

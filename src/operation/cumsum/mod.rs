@@ -38,6 +38,10 @@ impl Operation for CumSum {
         }
     }
 
+    fn terms(&self, shape: &Shape) -> Option<u64> {
+        Some(extents(shape)[1])
+    }
+
     fn describe(&self, shape: &Shape) -> String {
         let [rows, columns] = extents(shape);
         format!("running sums of {rows}×{columns}")

@@ -135,6 +135,10 @@ impl Operation for Matmul {
         (rows > 1).then(|| (format!("m={TOKENS};n={rows};k={columns};tb=1"), 1))
     }
 
+    fn terms(&self, shape: &Shape) -> Option<u64> {
+        Some(Extents::of(shape).k)
+    }
+
     fn describe(&self, shape: &Shape) -> String {
         let Extents { m, n, k, ta, tb } = Extents::of(shape);
         let transposed = match (ta, tb) {

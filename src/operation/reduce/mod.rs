@@ -123,6 +123,10 @@ impl Operation for Reduce {
         Some((format!("n={}", rows * columns), 0))
     }
 
+    fn terms(&self, shape: &Shape) -> Option<u64> {
+        Some(extents(shape).1)
+    }
+
     fn describe(&self, shape: &Shape) -> String {
         match extents(shape) {
             (1, n) => format!("sum of {}", in_powers_of_two(n)),
