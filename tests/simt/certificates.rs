@@ -18,6 +18,8 @@ use Verdict::{Depends, Independent};
 /// An argument's name, and what `--arg` says of it.
 type Text = (&'static str, &'static str);
 
+const COMMON: &str = include_str!("explore/common.cuh");
+
 fn arguments(texts: &[Text]) -> Vec<Argument> {
     let argument = |(number, (name, text)): (usize, &Text)| {
         let given = Given { name: Some((*name).to_owned()), ..Given::parse(text).unwrap() };
@@ -44,21 +46,33 @@ fn explored(
     explore(&subject, text, &settings)
 }
 
-/// Lines that a comment such as `// race: KERNEL` marks for this kernel.
-fn marked(source: &str, mark: &str, kernel: &str) -> BTreeSet<u32> {
+/// Where something is: file and line.
+type Line = (String, u32);
+
+/// Lines that a comment such as `// race: KERNEL` marks for this kernel, in its file and in what all include.
+fn marked(file: &str, source: &str, mark: &str, kernel: &str) -> BTreeSet<Line> {
     let is_marked = |line: &str| {
         let named = line.split("// ").find_map(|part| part.strip_prefix(mark)?.strip_prefix(": "));
         named.is_some_and(|names| names.split(", ").any(|name| name.trim() == kernel))
     };
-    (1..).zip(source.lines()).filter(|(_, line)| is_marked(line)).map(|(number, _)| number).collect()
+    let of = |file: &str, source: &str| -> Vec<Line> {
+        let marked = (1..).zip(source.lines()).filter(|(_, line)| is_marked(line));
+        marked.map(|(number, _)| (file.to_owned(), number)).collect()
+    };
+    of(&format!("{file}.cu"), source).into_iter().chain(of("common.cuh", COMMON)).collect()
 }
 
 /// The source lines of a finding. Of a race that of the second access is the finding's, the first one's stands in its
 /// words, as does that of a fault.
-fn lines_of(found: &Finding, file: &str) -> Vec<u32> {
-    let second = found.source.as_ref().map(|(_, line)| *line);
-    let first = found.what.rsplit_once(&format!("{file}:")).and_then(|(_, rest)| rest.split_once(')'));
-    second.into_iter().chain(first.and_then(|(line, _)| line.parse().ok())).collect()
+fn lines_of(found: &Finding) -> Vec<Line> {
+    let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let second = found.source.as_ref().map(|(file, line)| (base(file), *line));
+    let first = found.what.split(['(', ')']).filter_map(|part| {
+        let (file, line) = part.rsplit_once(':')?;
+        let is_source = file.ends_with(".cu") || file.ends_with(".cuh");
+        is_source.then(|| Some((base(file), line.parse().ok()?))).flatten()
+    });
+    second.into_iter().chain(first).collect()
 }
 
 /// A source's name in the PTX, without its ending.
@@ -81,8 +95,8 @@ fn wrong(file: &str, source: &str, case: &Case, found: &Explored) -> Option<&'st
     if !found.why.iter().any(|finding| finding.what.contains(case.says)) && !case.says.is_empty() {
         return Some("the reason's words");
     }
-    let races = marked(source, "race", case.kernel);
-    let met: Vec<Vec<u32>> = found.races.iter().map(|race| lines_of(race, &format!("{file}.cu"))).collect();
+    let races = marked(file, source, "race", case.kernel);
+    let met: Vec<Vec<Line>> = found.races.iter().map(lines_of).collect();
     if met.is_empty() == case.races || races.is_empty() == case.races {
         return Some("whether there is a race");
     }
@@ -90,9 +104,8 @@ fn wrong(file: &str, source: &str, case: &Case, found: &Explored) -> Option<&'st
     {
         return Some("where the race is");
     }
-    let here = marked(source, "here", case.kernel);
-    let named: BTreeSet<u32> =
-        found.why.iter().flat_map(|finding| lines_of(finding, &format!("{file}.cu"))).collect();
+    let here = marked(file, source, "here", case.kernel);
+    let named: BTreeSet<Line> = found.why.iter().flat_map(lines_of).collect();
     let placed = here.is_empty() || named.intersection(&here).next().is_some();
     if !placed || !named.is_subset(&(&here | &races)) {
         return Some("where the reason is");
@@ -121,9 +134,10 @@ fn every_kernel_gets_its_answer() {
             let found = match found {
                 Ok(found) => found,
                 Err(error) => {
-                    let here = marked(source, "here", case.kernel);
-                    let placed =
-                        here.iter().any(|line| error.contains(&format!("({}.cu:{line})", of_corpus(file))));
+                    let here = marked(file, source, "here", case.kernel);
+                    let placed = here
+                        .iter()
+                        .any(|(_, line)| error.contains(&format!("({}.cu:{line})", of_corpus(file))));
                     if case.answer != Answer::Refused || !error.contains(case.says) || !placed {
                         misses.push(format!("{file}: the fault of {case:?}: {error}"));
                     }

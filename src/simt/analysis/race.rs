@@ -90,6 +90,8 @@ struct Met {
     lane: u32,
     /// Whether only their order is open: both are strong and for each other, or the order is by chance.
     is_open: bool,
+    /// Whether there is an order, and it is by chance.
+    is_luck: bool,
 }
 
 /// How an access stands to an earlier one.
@@ -208,9 +210,11 @@ impl Analysis<'_> {
             let mut meet = |other: &Record, against: Against, is_strong| {
                 let Against { unordered, by_chance, .. } = against;
                 if unordered != 0 {
-                    meets.push(Met { other: *other, lane: unordered.trailing_zeros(), is_open: is_strong });
+                    let lane = unordered.trailing_zeros();
+                    meets.push(Met { other: *other, lane, is_open: is_strong, is_luck: false });
                 } else if is_luck(by_chance) {
-                    meets.push(Met { other: *other, lane: by_chance.trailing_zeros(), is_open: true });
+                    let lane = by_chance.trailing_zeros();
+                    meets.push(Met { other: *other, lane, is_open: true, is_luck: true });
                 }
             };
             let writes = matches!(touching.kind, Kind::Write | Kind::Copy);
@@ -351,7 +355,11 @@ impl Analysis<'_> {
         if met.is_open {
             let other = &self.kernel.places[met.other.pc as usize];
             let line = other.line;
-            let what = if met.other.pc == at.pc {
+            let what = if met.is_luck {
+                format!(
+                    "it comes after PTX line {line} only since a thread came later somewhere else, by chance or not"
+                )
+            } else if met.other.pc == at.pc {
                 "nothing orders this access of one thread and of another: either may come first".to_owned()
             } else {
                 format!("nothing orders this access and that of PTX line {line}: either may come first")

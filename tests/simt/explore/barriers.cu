@@ -58,7 +58,7 @@ KERNEL flag(ARGUMENTS) {
     } else if (TID == 32) {
         while (ready == 0) {}  // here: flag
         __threadfence_block();
-        out[blockIdx.x] = value;
+        out[blockIdx.x] = value;  // here: flag
     }
 }
 

@@ -22,6 +22,6 @@ __device__ __forceinline__ float block_tree(float value) {
 // All partials in their own order.
 __device__ __forceinline__ float sum_of(const float* part) {
     float total = 0.0f;
-    for (unsigned j = 0; j < gridDim.x; ++j) total += part[j];
+    for (unsigned j = 0; j < gridDim.x; ++j) total += part[j];  // here: ticket_by_decrement
     return total;
 }

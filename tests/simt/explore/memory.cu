@@ -134,7 +134,7 @@ __device__ __forceinline__ void asked_once(float* out, float* part, volatile uns
         *flag = 1;  // here: flag_asked_once, flag_with_block_fence
     } else if (blockIdx.x == 1 && *flag == 1) {  // here: flag_asked_once, flag_with_block_fence
         if (FAR) __threadfence(); else __threadfence_block();
-        out[1] = part[0];  // race: flag_with_block_fence
+        out[1] = part[0];  // here: flag_asked_once // race: flag_with_block_fence
     }
 }
 
