@@ -15,6 +15,10 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
+#[path = "../simt/damage.rs"]
+mod damage;
+#[cfg(target_os = "linux")]
+mod explore;
 mod mutate;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
