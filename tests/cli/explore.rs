@@ -130,8 +130,12 @@ fn ptx_that_is_not_executed_is_named_in_one_line() {
     place.write("two.ptx", format!("{ATOMIC}.visible{}", entry.replace("sum(", "other(")));
     place.refuses(&format!("explore two.ptx {ARGUMENTS}"), &["give --entry; there are: sum, other"]);
     assert_eq!(place.run(&format!("explore two.ptx --entry other {ARGUMENTS}")).code, 1);
-    place.write("hopper.ptx", include_str!("../simt/triton/matmul_wgmma.ptx"));
-    place.refuses("explore hopper.ptx", &["hopper.ptx", "PTX line ", "wgmma"]);
+    let hopper = ATOMIC.replace("red.global.add.f32 [%rd2], %f1;", "wgmma.fence.sync.aligned;");
+    place.write("hopper.ptx", hopper);
+    place
+        .refuses("explore hopper.ptx", &["hopper.ptx", "PTX line 20 (sum.cu:7)", "wgmma.fence.sync.aligned"]);
+    place.write("triton.ptx", include_str!("../simt/triton/matmul_wgmma.ptx"));
+    place.refuses("explore triton.ptx", &["triton.ptx", "PTX line 278", "not executed"]);
 }
 
 #[test]
@@ -182,7 +186,10 @@ fn buffers_that_their_files_do_not_hold_are_named_in_one_line() {
     refuses("@short.npy#x", &["short.npy", "none that is named \"x\""]);
     refuses("@nothing.npy", &["nothing.npy", "cannot read the buffer"]);
     refuses("@.", &["."]);
-    refuses("@large.npy --max-memory 5000", &["large.npy", "80000", "--max-memory"]);
+    refuses(
+        "@large.npy --max-memory 5000",
+        &["large.npy", "bytes are more than the", "left of --max-memory"],
+    );
     place.write("fits.npy", npy(&format!("'descr': '<f4', {order}, {shape}"), 32));
     place.write(
         "long.toml",

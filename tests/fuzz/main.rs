@@ -1,4 +1,4 @@
-//! The reader of checkpoints against files that are wrong in every way: it must refuse them in one line or
+//! The reader of checkpoints, and [`explore`], against files that are wrong in every way. The reader must refuse them in one line or
 //! open them, never panic, and never take memory because a header says so. What opens must be equal to
 //! itself.
 //!
