@@ -393,6 +393,9 @@ pub struct ExploreFlags {
     /// Thread instructions after which an execution is given up, for instance 1e9
     #[arg(long, value_name = "N", default_value_t = 4_000_000_000, value_parser = count)]
     pub max_instructions: u64,
+    /// Memory of a launch: its buffers, the module's variables, local memory. Executions side by side have a copy each
+    #[arg(long, value_name = "BYTES", default_value_t = 4_000_000_000, value_parser = count)]
+    pub max_memory: u64,
     /// For programs
     #[arg(long)]
     pub json: bool,

@@ -7,7 +7,7 @@ mod check;
 mod compare;
 mod diff;
 mod env;
-mod explore;
+pub mod explore;
 mod golden;
 mod list;
 mod replace;

@@ -41,7 +41,7 @@ impl Error {
     /// What is wrong with `text`, a TOML file that `origin` names: the line, in one line.
     pub fn toml(origin: &str, text: &str, error: &toml::de::Error) -> Self {
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-        let problem = error.message().lines().collect::<Vec<_>>().join(" ");
+        let problem = error.message().lines().collect::<Vec<_>>().join(" ").replace(char::is_control, "?");
         Self::input(format!("{origin}, line {line}: {problem}"))
     }
 

@@ -1,6 +1,7 @@
 //! `samebits explore`: does what a kernel gives depend on the schedule? Its PTX is executed on the simulated GPU under
 //! many seeded schedules, on arguments that [`plan`] describes, and the bits of all outputs are compared.
 
+pub mod budget;
 pub mod certificate;
 pub mod element;
 pub mod fill;
@@ -61,7 +62,16 @@ pub fn explore_ready(ready: &Ready, text: &str, settings: &Settings) -> Result<E
     let in_words = |fault: Fault| fault.to_string();
     let volume =
         |extents: [u32; 3]| extents.iter().fold(1, |all: u64, extent| all.saturating_mul(u64::from(*extent)));
-    let threads = volume(ready.launch.grid).saturating_mul(volume(ready.launch.block).next_multiple_of(32));
+    let blocks = volume(ready.launch.grid);
+    let threads = blocks.saturating_mul(volume(ready.launch.block));
+    if threads > ready.fuel {
+        return Err(format!(
+            "{threads} threads; each executes an instruction or more, and {} in all are allowed: take a smaller grid, or \
+             a larger --max-instructions",
+            ready.fuel
+        ));
+    }
+    let threads = blocks.saturating_mul(volume(ready.launch.block).next_multiple_of(32));
     if threads > MOST_THREADS {
         return Err(format!(
             "{threads} threads, in whole warps; at most {MOST_THREADS} are explored: take a smaller grid"

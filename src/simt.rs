@@ -25,5 +25,5 @@ pub use fault::{Fault, FaultKind, Result};
 pub use memory::Memory;
 pub use module::{Loaded, Module};
 pub use program::Parameter;
-pub use schedule::Schedule;
+pub use schedule::{MOST_RESIDENT, Schedule};
 pub use usage::Usage;

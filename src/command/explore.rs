@@ -12,15 +12,53 @@ use crate::error::{Error, Result};
 use crate::explore::plan::Written;
 use crate::explore::schedules::Subject;
 use crate::explore::verdict::{Explored, Verdict};
-use crate::explore::{self, signature};
+use crate::explore::{self, budget, signature};
 use crate::report::explore as report;
 use crate::simt::Module;
+
+/// What is answered.
+pub enum Answer {
+    /// The launch was explored.
+    Explored(Box<Explored>),
+    /// No arguments were given: what the entry takes, in words and as a file to fill in.
+    Takes {
+        /// The entry's name.
+        entry: String,
+        /// For people.
+        explained: String,
+        /// The file.
+        template: String,
+    },
+}
 
 /// Executes the kernel that `flags` name, or says what it takes.
 ///
 /// # Errors
+/// As of [`answer`]; a file to fill in that is there already or cannot be written.
+pub(super) fn explore(flags: &ExploreFlags) -> Result<End> {
+    let explored = match answer(flags)? {
+        Answer::Explored(explored) => explored,
+        Answer::Takes { entry, explained, template } => {
+            return explain(&PathBuf::from(format!("{entry}.toml")), &explained, &template);
+        }
+    };
+    if flags.json {
+        print(&report::json(&explored).map_err(|error| Error::input(error.to_string()))?)?;
+    } else {
+        print(&report::terminal(&explored, width()))?;
+    }
+    Ok(match explored.verdict {
+        Verdict::Independent => End::Done,
+        Verdict::Depends => End::NotMet,
+        Verdict::MayDepend => End::Open,
+    })
+}
+
+/// What `flags` ask for; nothing is printed or written.
+///
+/// # Errors
 /// A file that cannot be read, PTX that is not executed, arguments that do not fit, a kernel that fails.
-pub fn explore(flags: &ExploreFlags) -> Result<End> {
+pub fn answer(flags: &ExploreFlags) -> Result<Answer> {
     let start = Instant::now();
     let text = std::fs::read_to_string(&flags.ptx).map_err(Error::file(&flags.ptx, "cannot read the PTX"))?;
     let about = |what: String| Error::input(format!("{}: {what}", flags.ptx.display()));
@@ -36,20 +74,27 @@ pub fn explore(flags: &ExploreFlags) -> Result<End> {
     let entry = entry(&module, flags.entry.as_ref().or(written.entry.as_ref())).map_err(about)?;
     let takes = module.parameters(&entry).map_or(0, |parameters| parameters.len());
     if !given_at_all || takes > 0 && written.arguments.is_empty() {
-        return explain(&module, &entry);
+        let (Some(explained), Some(template)) =
+            (signature::explain(&module, &entry), signature::template(&module, &entry))
+        else {
+            return Err(Error::input(format!("no entry {entry}")));
+        };
+        return Ok(Answer::Takes { entry, explained, template });
     }
     let shape = |name, flag: Option<[u32; 3]>, written: &Option<Vec<u32>>| match (flag, written) {
         (Some(extents), _) => Ok(extents),
         (None, Some(extents)) => Written::shape(name, extents),
         (None, None) => Err(Error::input(format!("no {name}; give --{name} X[,Y,Z]"))),
     };
-    let given = written.arguments.iter().enumerate();
-    let arguments = given.map(|(number, given)| given.argument(number)).collect::<Result<Vec<_>>>()?;
+    let grid = shape("grid", flags.grid, &written.grid)?;
+    let block = shape("block", flags.block, &written.block)?;
+    let left = budget::left(&module, &entry, grid, block, flags.max_memory).map_err(about)?;
+    let arguments = written.ready(left)?;
     let subject = Subject {
         module: &module,
         entry: &entry,
-        grid: shape("grid", flags.grid, &written.grid)?,
-        block: shape("block", flags.block, &written.block)?,
+        grid,
+        block,
         shared: flags.shared.or(written.shared).unwrap_or(0),
         arguments: &arguments,
         fuel: flags.max_instructions,
@@ -62,17 +107,7 @@ pub fn explore(flags: &ExploreFlags) -> Result<End> {
     };
     let found = explore::explore(&subject, &text, &settings).map_err(about)?;
     let ptx = flags.ptx.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let explored = Explored { ptx, seconds: start.elapsed().as_secs_f64(), ..found };
-    if flags.json {
-        print(&report::json(&explored).map_err(|error| Error::input(error.to_string()))?)?;
-    } else {
-        print(&report::terminal(&explored, width()))?;
-    }
-    Ok(match explored.verdict {
-        Verdict::Independent => End::Done,
-        Verdict::Depends => End::NotMet,
-        Verdict::MayDepend => End::Open,
-    })
+    Ok(Answer::Explored(Box::new(Explored { ptx, seconds: start.elapsed().as_secs_f64(), ..found })))
 }
 
 /// The entry that is asked for, or the only one.
@@ -88,14 +123,8 @@ fn entry(module: &Module, asked: Option<&String>) -> std::result::Result<String,
 }
 
 /// Says what an entry takes, and writes a file to be filled in.
-fn explain(module: &Module, entry: &str) -> Result<End> {
-    let path = PathBuf::from(format!("{entry}.toml"));
-    let (Some(explained), Some(template)) =
-        (signature::explain(module, entry), signature::template(module, entry))
-    else {
-        return Err(Error::input(format!("no entry {entry}")));
-    };
-    write_new(&path, &template)?;
+fn explain(path: &Path, explained: &str, template: &str) -> Result<End> {
+    write_new(path, template)?;
     print(&format!(
         "{explained}Wrote {}: fill it in, then: samebits explore KERNEL.ptx --arguments {}\n",
         path.display(),

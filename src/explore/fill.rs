@@ -58,13 +58,17 @@ impl Values {
                 ))
             })
         };
+        let all = |element_at: &dyn Fn(u64) -> Result<Vec<u8>>| -> Result<Vec<u8>> {
+            let mut bytes = Vec::with_capacity(length * element.size());
+            for index in 0..length as u64 {
+                bytes.extend(element_at(index)?);
+            }
+            Ok(bytes)
+        };
         match self {
             Self::Zero => Ok(vec![0; length * element.size()]),
-            Self::Index => (0..length as u64).map(whole).collect::<Result<Vec<_>>>().map(|all| all.concat()),
-            Self::Below(limit) => {
-                let draw = |index| whole(random(stream, index) % limit);
-                (0..length as u64).map(draw).collect::<Result<Vec<_>>>().map(|all| all.concat())
-            }
+            Self::Index => all(&whole),
+            Self::Below(limit) => all(&|index| whole(random(stream, index) % limit)),
             Self::Distribution(distribution) => {
                 if !element.is_float() {
                     return Err(Error::input(format!(

@@ -1,5 +1,6 @@
 //! What is launched: grid, block and arguments, from a TOML file, from the command line, or from both.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,8 +12,8 @@ use crate::explore::fill::Values;
 use crate::explore::stored;
 use crate::simt;
 
-/// Bytes of all buffers, at most.
-const MOST_BYTES: usize = 8 << 30;
+/// Bytes of one buffer where no other limit is given.
+const MOST_BYTES: u64 = 8 << 30;
 
 /// The file of `--arguments`. What the command line says comes first.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -117,11 +118,41 @@ impl Written {
         let text = std::fs::read_to_string(path).map_err(Error::file(path, "cannot read the arguments"))?;
         let origin = path.display().to_string();
         let mut written: Self = toml::from_str(&text).map_err(|error| Error::toml(&origin, &text, &error))?;
+        if let Some(text) = written.texts().find(|text| text.contains(char::is_control)) {
+            return Err(Error::input(format!(
+                "{origin}: {text:?} holds a control character; name it without"
+            )));
+        }
         let folder = path.parent().unwrap_or(Path::new(""));
         for file in written.arguments.iter_mut().filter_map(|given| given.file.as_mut()) {
             *file = folder.join(&file);
         }
         Ok(written)
+    }
+
+    /// All names in it: messages repeat them.
+    fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let of_arguments = self.arguments.iter().flat_map(|given| {
+            let file = given.file.as_ref().map(|file| file.to_string_lossy());
+            [given.name.as_deref().map(Cow::from), given.tensor.as_deref().map(Cow::from), file]
+        });
+        of_arguments.flatten().chain(self.entry.as_deref().map(Cow::from))
+    }
+
+    /// All arguments; their buffers have no more than `most` bytes together.
+    ///
+    /// # Errors
+    /// As of [`Given::argument`], and for the first buffer that goes over `most`, before it is filled.
+    pub fn ready(&self, most: u64) -> Result<Vec<Argument>> {
+        let mut left = most;
+        let ready = |(number, given): (usize, &Given)| {
+            let argument = given.within(number, left)?;
+            if let Argument::Buffer { bytes, .. } = &argument {
+                left = left.saturating_sub(*bytes as u64);
+            }
+            Ok(argument)
+        };
+        self.arguments.iter().enumerate().map(ready).collect()
     }
 
     /// One of its two extents, which may have fewer than three numbers.
@@ -191,11 +222,16 @@ impl Given {
     /// # Errors
     /// One line that names the argument and what is missing, too much, or does not fit.
     pub fn argument(&self, number: usize) -> Result<Argument> {
+        self.within(number, MOST_BYTES)
+    }
+
+    /// The same, of no more than `most` bytes if it is a buffer.
+    fn within(&self, number: usize, most: u64) -> Result<Argument> {
         let name = self.name.clone().unwrap_or_else(|| format!("argument {number}"));
         let refuse = |what: String| Error::input(format!("{name}: {what}"));
         match (self.buffer, self.scalar, &self.bytes) {
             (Some(element), None, None) => {
-                self.in_memory(element, number, &name).map_err(|error| match error {
+                self.in_memory(element, number, &name, most).map_err(|error| match error {
                     Error::Input(what) if !what.starts_with(&name) => refuse(what),
                     other => other,
                 })
@@ -231,7 +267,7 @@ impl Given {
             || self.role.is_some()
     }
 
-    fn in_memory(&self, element: Element, number: usize, name: &str) -> Result<Argument> {
+    fn in_memory(&self, element: Element, number: usize, name: &str, most: u64) -> Result<Argument> {
         let role =
             self.role.ok_or_else(|| Error::input("a buffer needs its role: in, out or both".to_owned()))?;
         if self.value.is_some() || self.tensor.is_some() && self.file.is_none() {
@@ -243,9 +279,11 @@ impl Given {
             ));
         }
         let size = |length: usize| {
-            let bytes = length.checked_mul(element.size()).filter(|bytes| *bytes <= MOST_BYTES);
+            let bytes = length.checked_mul(element.size()).filter(|bytes| *bytes as u64 <= most);
             bytes.ok_or_else(|| {
-                Error::input(format!("{length} elements are more than {} GiB", MOST_BYTES >> 30))
+                Error::input(format!(
+                    "{length} elements of {element} are more than the {most} bytes that are left of --max-memory"
+                ))
             })
         };
         let content = match (&self.file, self.length, role) {
@@ -253,7 +291,7 @@ impl Given {
                 return Err(Error::input("values and file exclude each other".to_owned()));
             }
             (Some(path), length, _) => {
-                let mut bytes = stored::read(path, self.tensor.as_deref(), element)?;
+                let mut bytes = stored::read(path, self.tensor.as_deref(), element, most)?;
                 if let Some(length) = length {
                     if bytes.len() < size(length)? {
                         let there = bytes.len() / element.size();
@@ -310,7 +348,7 @@ mod tests {
             ("u8=256", "256 is no u8"),
             ("u32=1.5", "1.5 is no u32"),
             ("u32=x", "no number"),
-            ("in:f32:9999999999999", "GiB"),
+            ("in:f32:9999999999999", "--max-memory"),
             ("in:f32:@nowhere.npy", "nowhere.npy"),
         ] {
             let error = argument(text).unwrap_err();

@@ -212,9 +212,19 @@ impl Ready<'_> {
         for (name, address, len) in &self.outputs {
             let (bytes, unwritten) = memory.peek(*address, *len)?;
             parts.extend(digest_of_bytes(bytes).0.to_le_bytes());
-            unwritten.iter().for_each(|at| parts.extend(at.to_le_bytes()));
-            if let (true, None, Some(at)) = (self.is_whole, &first, unwritten.first()) {
-                first = Some((name.clone(), *at));
+            // A bit for each byte: a list of offsets would be eight times the output.
+            let mut marks = Vec::new();
+            for at in unwritten {
+                if marks.is_empty() {
+                    marks.resize(len.div_ceil(8), 0u8);
+                    if self.is_whole && first.is_none() {
+                        first = Some((name.clone(), at));
+                    }
+                }
+                marks[at / 8] |= 1 << (at % 8);
+            }
+            if !marks.is_empty() {
+                parts.extend(digest_of_bytes(&marks).0.to_le_bytes());
             }
         }
         Ok(Outcome::Ended { digest: digest_of_bytes(&parts), unwritten: first })

@@ -6,21 +6,28 @@ use crate::checkpoint::{Checkpoint, element};
 use crate::error::{Error, Result};
 use crate::explore::element::Element;
 
+/// More bytes than the header of an `.npy` file takes.
+const MOST_HEADER: u64 = 1 << 16;
+
 /// The elements' bytes in the file at `path`: of the array, or of the tensor of that name. The name may be left out
-/// where there is one tensor.
+/// where there is one tensor. More than `most` bytes are not read.
 ///
 /// # Errors
 /// One line that names the file, and what it is not.
-pub fn read(path: &Path, tensor: Option<&str>, wanted: Element) -> Result<Vec<u8>> {
+pub fn read(path: &Path, tensor: Option<&str>, wanted: Element, most: u64) -> Result<Vec<u8>> {
     let is_npy = path.extension().is_some_and(|extension| extension == "npy");
     if !is_npy {
-        return of_checkpoint(path, tensor, wanted);
+        return of_checkpoint(path, tensor, wanted, most);
     }
     if let Some(tensor) = tensor {
         return Err(refused(
             path,
             format!("an .npy file has one array, and none that is named \"{tensor}\""),
         ));
+    }
+    let metadata = std::fs::metadata(path).map_err(Error::file(path, "cannot read the buffer"))?;
+    if metadata.len() > most.saturating_add(MOST_HEADER) {
+        return Err(too_large(path, metadata.len(), most));
     }
     let bytes = std::fs::read(path).map_err(Error::file(path, "cannot read the buffer"))?;
     of_npy(&bytes, wanted).map_err(|what| refused(path, what))
@@ -30,7 +37,11 @@ fn refused(path: &Path, what: String) -> Error {
     Error::input(format!("{}: {what}", path.display()))
 }
 
-fn of_checkpoint(path: &Path, tensor: Option<&str>, wanted: Element) -> Result<Vec<u8>> {
+fn too_large(path: &Path, bytes: u64, most: u64) -> Error {
+    refused(path, format!("{bytes} bytes are more than the {most} that are left of --max-memory"))
+}
+
+fn of_checkpoint(path: &Path, tensor: Option<&str>, wanted: Element, most: u64) -> Result<Vec<u8>> {
     let checkpoint = Checkpoint::open(path)?;
     let names = || checkpoint.tensors().take(8).map(|view| view.name).collect::<Vec<_>>().join(", ");
     let view = match tensor {
@@ -45,6 +56,9 @@ fn of_checkpoint(path: &Path, tensor: Option<&str>, wanted: Element) -> Result<V
     if !wanted.is_stored_as(view.element) {
         let stored = element::name(view.element);
         return Err(refused(path, format!("tensor \"{}\" is of {stored}, not of {wanted}", view.name)));
+    }
+    if view.bytes.len() as u64 > most {
+        return Err(too_large(path, view.bytes.len() as u64, most));
     }
     Ok(view.bytes.to_vec())
 }
@@ -112,6 +126,7 @@ mod tests {
         let tensor = Tensor::f32("x", vec![1.0, -2.5, 3.0]);
         let path = folder.path().join("x.npy");
         npy::write(&path, &tensor).unwrap();
+        let read = |path: &Path, name, element| read(path, name, element, 1 << 20);
         assert_eq!(read(&path, None, Element::F32).unwrap(), tensor.bytes());
         let said = |element, name| read(&path, name, element).unwrap_err().to_string();
         assert!(said(Element::F16, None).contains("\"<f4\"; of f16"));
@@ -127,5 +142,7 @@ mod tests {
         let said = |name, element| read(&path, name, element).unwrap_err().to_string();
         assert!(said(Some("v"), Element::F32).contains("there are w"));
         assert!(said(Some("w"), Element::I32).contains("of f32, not of i32"));
+        let error = super::read(&path, None, Element::F32, 7).unwrap_err().to_string();
+        assert!(error.contains("8 bytes are more than the 7"), "{error}");
     }
 }

@@ -161,7 +161,7 @@ impl<'k> Analysis<'k> {
 
     fn judge_output(&mut self, name: &str, address: u64, len: usize) {
         let mut doubts = Vec::new();
-        self.global.visit(address, len, |cell, offset, _| {
+        self.global.visit_met(address, len, |cell, offset, _| {
             let taint = cell.taint;
             if taint.varies != 0 {
                 doubts.push((taint.varies, offset, false));

@@ -21,7 +21,7 @@ use crate::simt::program::{
 use crate::simt::ptx::ast::{self, Place, Space, Statement};
 
 /// Instructions of a kernel, functions put in, at most.
-const MOST_INSTRUCTIONS: usize = 4 << 20;
+const MOST_INSTRUCTIONS: usize = 1 << 20;
 /// Calls within calls, at most; recursion is refused by name before.
 const MOST_CALLS: usize = 64;
 

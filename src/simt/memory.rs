@@ -100,7 +100,7 @@ impl Memory {
     ///
     /// # Errors
     /// If they do not lie in one allocation.
-    pub fn peek(&self, address: u64, bytes: usize) -> Result<(&[u8], Vec<usize>)> {
+    pub fn peek(&self, address: u64, bytes: usize) -> Result<(&[u8], impl Iterator<Item = usize>)> {
         let index = self.find(address, bytes).map_err(|kind| refused(kind, address, bytes))?;
         let allocation = &self.allocations[index];
         Ok(allocation.segment.peek((address - allocation.address) as usize, bytes))

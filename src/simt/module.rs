@@ -13,6 +13,8 @@ use crate::simt::ptx;
 use crate::simt::ptx::ast::{Initial, Literal, Space, Type, Variable};
 use crate::simt::usage::{self, Usage};
 
+/// Instructions of a module's kernels, functions put in, at most.
+const MOST_INSTRUCTIONS: usize = 4 << 20;
 /// Bytes of a module's variables, at most.
 const MOST_BYTES: u64 = 1 << 32;
 
@@ -40,8 +42,14 @@ impl Module {
         let tree = ptx::parse(text)?;
         let lies_here = |variable: &&Variable| matches!(variable.space, Space::Global | Space::Const);
         let variables: Vec<_> = tree.variables.iter().filter(lies_here).cloned().collect();
+        let mut bytes = 0u64;
         for variable in &variables {
-            check(variable)?;
+            bytes += check(variable)?;
+            if bytes > MOST_BYTES {
+                let what =
+                    format!("{}: the module's variables have more than {MOST_BYTES} bytes", variable.name);
+                return Err(Fault::at_line(FaultKind::Unsupported, variable.line, what));
+            }
         }
         let places: Variables = variables
             .iter()
@@ -49,7 +57,17 @@ impl Module {
             .map(|(variable, index)| (variable.name.as_str(), (index, variable.space)))
             .collect();
         let entries = tree.functions.iter().filter(|function| function.entry && function.body.is_some());
-        let kernels = entries.map(|entry| lower(&tree, &places, entry)).collect::<Result<Vec<_>>>()?;
+        let (mut kernels, mut instructions) = (Vec::new(), 0);
+        for entry in entries {
+            let kernel = lower(&tree, &places, entry)?;
+            instructions += kernel.code.len();
+            if instructions > MOST_INSTRUCTIONS {
+                let what =
+                    format!("{}: the module has more than {MOST_INSTRUCTIONS} instructions", kernel.name);
+                return Err(Fault::at_line(FaultKind::Unsupported, entry.line, what));
+            }
+            kernels.push(kernel);
+        }
         Ok(Self { kernels, variables })
     }
 
@@ -68,6 +86,21 @@ impl Module {
     pub fn parameters(&self, entry: &str) -> Option<Vec<(&Parameter, Usage)>> {
         let kernel = self.kernels.iter().find(|kernel| kernel.name == entry)?;
         Some(kernel.parameters.iter().zip(usage::usage(kernel)).collect())
+    }
+
+    /// Bytes of its variables in global and constant memory.
+    pub fn variable_bytes(&self) -> u64 {
+        self.variables.iter().map(size).sum()
+    }
+
+    /// Bytes that each thread of the entry of that name has for itself: local memory and registers. 0 if there is no
+    /// such entry.
+    pub fn thread_bytes(&self, entry: &str) -> u64 {
+        let kernel = self.kernels.iter().find(|kernel| kernel.name == entry);
+        kernel.map_or(0, |kernel| {
+            let registers = 4 * u64::from(kernel.registers.narrow) + 8 * u64::from(kernel.registers.wide);
+            u64::from(kernel.local_bytes) + registers
+        })
     }
 
     /// Gives the module's variables their places in `memory`.
@@ -134,7 +167,8 @@ fn size(variable: &Variable) -> u64 {
     variable.elements.unwrap_or(0).saturating_mul(u64::from(variable.ty.bytes()))
 }
 
-fn check(variable: &Variable) -> Result<()> {
+/// The bytes of a variable that can be loaded.
+fn check(variable: &Variable) -> Result<u64> {
     let refuse = |what: String| Err(Fault::at_line(FaultKind::Unsupported, variable.line, what));
     if variable.external {
         return refuse(format!("{} is defined elsewhere: modules are not linked", variable.name));
@@ -145,7 +179,7 @@ fn check(variable: &Variable) -> Result<()> {
     if variable.initial.len() as u64 > variable.elements.unwrap_or(0) {
         return refuse(format!("{} has more initial values than elements", variable.name));
     }
-    Ok(())
+    Ok(size(variable))
 }
 
 fn initial_bytes(variable: &Variable, addresses: &HashMap<&str, u64>) -> Result<Vec<u8>> {

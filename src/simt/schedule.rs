@@ -54,7 +54,7 @@ const TURNS: [u32; 6] = [1, 2, 4, 16, 64, 256];
 /// The accesses in turn of round-robin.
 const FAIR_TURN: u32 = 1;
 /// Most blocks that are resident together.
-const MOST_RESIDENT: u32 = 8;
+pub const MOST_RESIDENT: u32 = 8;
 /// Where lanes of a warp went different ways, the lowest position runs first, so that they meet again;
 /// a random schedule departs from that once in so many choices.
 const ODD_CHOICES: u32 = 16;

@@ -84,12 +84,12 @@ impl Segment {
 
     /// `len` bytes from `offset`, written or not, and the offsets from there of those that were not. They must be
     /// in bounds.
-    pub fn peek(&self, offset: usize, len: usize) -> (&[u8], Vec<usize>) {
-        let unwritten = match &self.unwritten {
-            Some(unwritten) => (0..len).filter(|at| unwritten.any(offset + at, 1)).collect(),
-            None => Vec::new(),
-        };
-        (&self.all()[offset..offset + len], unwritten)
+    pub fn peek(&self, offset: usize, len: usize) -> (&[u8], impl Iterator<Item = usize>) {
+        let unwritten = self.unwritten.iter();
+        let at = move |unwritten: &'_ Unwritten, at: usize| unwritten.any(offset + at, 1);
+        let offsets =
+            unwritten.flat_map(move |unwritten| (0..len).filter(move |place| at(unwritten, *place)));
+        (&self.all()[offset..offset + len], offsets)
     }
 
     /// `len` bytes from `offset`.

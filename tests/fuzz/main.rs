@@ -1,4 +1,4 @@
-//! The reader of checkpoints against files that are wrong in every way: it must refuse them in one line or
+//! The reader of checkpoints, and [`explore`], against files that are wrong in every way. The reader must refuse them in one line or
 //! open them, never panic, and never take memory because a header says so. What opens must be equal to
 //! itself.
 //!
@@ -15,6 +15,10 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
+#[path = "../simt/damage.rs"]
+mod damage;
+#[cfg(target_os = "linux")]
+mod explore;
 mod mutate;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -11,6 +11,7 @@ mod answers;
 mod brute;
 mod certificates;
 mod corpus;
+mod damage;
 mod device;
 mod faults;
 mod matrix;

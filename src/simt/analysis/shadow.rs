@@ -154,6 +154,21 @@ impl Shadow {
         }
     }
 
+    /// The same, of what was ever met: where nothing is remembered, nothing is made.
+    pub fn visit_met(&mut self, address: u64, len: usize, mut each: impl FnMut(&mut Cell, usize, usize)) {
+        let end = address + len as u64;
+        let mut at = address;
+        while at < end {
+            let page = at / (PAGE * WORD);
+            let until = ((page + 1) * PAGE * WORD).min(end);
+            if self.pages.contains_key(&page) {
+                let before = (at - address) as usize;
+                self.visit(at, (until - at) as usize, |cell, offset, size| each(cell, before + offset, size));
+            }
+            at = until;
+        }
+    }
+
     /// Visits every cell that was ever met, with its address.
     pub fn each(&mut self, mut each: impl FnMut(u64, &mut Cell)) {
         for (page, words) in &mut self.pages {
@@ -227,6 +242,17 @@ mod tests {
         shadow.each(|at, _| all.push(at));
         // Of the first word nothing is remembered any more.
         assert_eq!(all, [12, 13, 14, 15]);
+    }
+
+    #[test]
+    fn what_was_never_met_is_not_made_by_looking() {
+        let (mut shadow, far) = (Shadow::default(), 10 * PAGE * WORD);
+        shadow.visit(far + 2, 1, |cell, _, _| cell.push(record(0, 1)));
+        let mut met = Vec::new();
+        shadow.visit_met(2, 2 * far as usize, |cell, offset, _| {
+            met.extend((!cell.is_new()).then_some(offset as u64));
+        });
+        assert_eq!((met, shadow.pages.len()), (vec![far], 1));
     }
 
     #[test]

@@ -124,6 +124,8 @@ impl<'a> Parser<'a> {
         while self.eat(",")? {
             self.literal_integer("a number")?;
         }
+        // Messages repeat it.
+        let name = name.replace(char::is_control, "?");
         let known = self.files.get(&index).and_then(|position| self.module.files.get(*position));
         if known.is_some_and(|(_, known)| **known != *name) {
             return Err(self.syntax(format!("a second name of file {index}")));
