@@ -55,7 +55,7 @@ pub enum Anchor {
 pub fn figure(id: &str, title: &str, description: &str, height: f64, body: &Markup) -> Markup {
     html! {
         figure.panel {
-            figcaption { (text::name(title)) }
+            figcaption { (text::title(title)) }
             svg viewBox={ "0 0 " (At(WIDTH)) " " (At(height)) } role="img" aria-labelledby={ (id) "-t " (id) "-d" } {
                 title id={ (id) "-t" } { (wrap::truncated(&text::plain(title), LONGEST[0])) }
                 desc id={ (id) "-d" } { (wrap::truncated(&text::plain(description), LONGEST[1])) }
@@ -95,18 +95,26 @@ pub fn label(class: &str, at: (f64, f64), anchor: Anchor, what: &str, room: f64)
 }
 
 /// The name of a way beside a line of a picture, and the height that both take: a setting that does not fit beside it
-/// stands on a line below, where it has the whole width.
+/// stands on a line below, where it has the whole width, and so does whose it is, where that does not fit either.
 pub fn way(at: (f64, f64), name: &str, room: f64) -> (Markup, f64) {
     let (x, y) = at;
-    let fits = text::width(&text::plain(name), SIZE) <= room;
-    match name.split_once(" [").filter(|_| !fits) {
-        Some((name, setting)) => {
-            let setting = setting.strip_suffix(']').unwrap_or(setting);
-            let below = label("sub", (x + 8.0, y + 13.0), Anchor::Start, setting, WIDTH - x - 8.0);
-            (html! { (label("name", at, Anchor::Start, name, room)) (below) }, LINE + 17.0)
+    let fits = |name: &str| text::width(&text::plain(name), SIZE) <= room;
+    let (whole, setting) = match name.find(" [").filter(|_| !fits(name)) {
+        Some(place) => (&name[..place], &name[place + 1..]),
+        None => (name, ""),
+    };
+    let is_short = setting.is_empty() || fits(whole);
+    let (engine, own) = whole.split_once(' ').filter(|_| !is_short).unwrap_or(("", whole));
+    let bare = setting.strip_prefix('[').and_then(|setting| setting.strip_suffix(']')).unwrap_or(setting);
+    let below = [engine, bare].join(" ");
+    let height = if below.trim().is_empty() { LINE + 3.0 } else { LINE + 17.0 };
+    let drawn = html! {
+        (label("name", at, Anchor::Start, own, room))
+        @if !below.trim().is_empty() {
+            (label("sub", (x + 8.0, y + 13.0), Anchor::Start, below.trim(), WIDTH - x - 8.0))
         }
-        None => (label("name", at, Anchor::Start, name, room), LINE + 3.0),
-    }
+    };
+    (drawn, height)
 }
 
 /// Whether the typewriter fonts themselves have a character.
