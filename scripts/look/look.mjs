@@ -72,12 +72,14 @@ async function look(browser, url, folder) {
 // The page as a whole, and each section, as a reader finds them.
 async function picture(page, folder, name) {
   await page.screenshot({ path: join(folder, `${name}.png`) });
-  if (name === "print") {
-    await page.pdf({ path: join(folder, "print.pdf"), format: "A4", margin: { top: "10mm", bottom: "10mm", left: "10mm", right: "10mm" } });
-  }
   for (const section of await page.$$("section[id]")) {
     const id = await section.evaluate((element) => element.id.replace(/[^\w-]/g, "_"));
     await section.screenshot({ path: join(folder, `${name}-${id}.png`) });
+  }
+  if (name === "print") {
+    await page.pdf({ path: join(folder, "print.pdf"), format: "A4", margin: { top: "10mm", bottom: "10mm", left: "10mm", right: "10mm" } });
+    // Printing leaves the page as a screen shows it.
+    await page.emulateMediaType("print");
   }
 }
 
