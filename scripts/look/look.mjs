@@ -24,11 +24,15 @@ VIEWS.push({ width: 718, scheme: "light", media: "print" });
 async function open(browser, url, view, wrong, script = true) {
   const page = await browser.newPage();
   await page.setViewport({ width: view.width, height: 900 });
-  await page.emulateMediaType(view.media);
-  await page.emulateMediaFeatures([
-    { name: "prefers-color-scheme", value: view.scheme },
-    { name: "prefers-reduced-motion", value: "reduce" },
-  ]);
+  // Either of these takes the other back.
+  if (view.media === "print") {
+    await page.emulateMediaType(view.media);
+  } else {
+    await page.emulateMediaFeatures([
+      { name: "prefers-color-scheme", value: view.scheme },
+      { name: "prefers-reduced-motion", value: "reduce" },
+    ]);
+  }
   await page.setJavaScriptEnabled(script);
   await page.setRequestInterception(true);
   page.on("request", (request) => {
@@ -42,8 +46,11 @@ async function open(browser, url, view, wrong, script = true) {
     if (message.type() === "error" && !message.text().includes("ERR_FAILED")) wrong.push(`script: ${message.text()}`);
   });
   await page.goto(url, { waitUntil: "load", timeout: 60000 });
+  if (!await page.evaluate(isSeen, view)) throw new Error(`Chromium does not show the page as ${view.media}, ${view.scheme}`);
   return page;
 }
+
+const isSeen = (view) => matchMedia(view.media).matches && matchMedia(`(prefers-color-scheme: ${view.scheme})`).matches;
 
 const unfold = () => document.querySelectorAll("details").forEach((details) => { details.open = true; });
 
