@@ -66,7 +66,7 @@ pub fn figure(id: &str, title: &str, description: &str, height: f64, body: &Mark
 }
 
 /// Tips and descriptions are cut here, in characters: there are many.
-const LONGEST: [usize; 2] = [240, 2000];
+const LONGEST: [usize; 2] = [240, 1500];
 
 /// What a pointer that rests on a part is told.
 pub fn tip(what: &str) -> Markup {
@@ -106,15 +106,36 @@ pub fn way(at: (f64, f64), name: &str, room: f64) -> (Markup, f64) {
     let is_short = setting.is_empty() || fits(whole);
     let (engine, own) = whole.split_once(' ').filter(|_| !is_short).unwrap_or(("", whole));
     let bare = setting.strip_prefix('[').and_then(|setting| setting.strip_suffix(']')).unwrap_or(setting);
-    let below = [engine, bare].join(" ");
-    let height = if below.trim().is_empty() { LINE + 3.0 } else { LINE + 17.0 };
+    let lines = broken([engine, bare].join(" ").trim(), WIDTH - x - 8.0);
     let drawn = html! {
         (label("name", at, Anchor::Start, own, room))
-        @if !below.trim().is_empty() {
-            (label("sub", (x + 8.0, y + 13.0), Anchor::Start, below.trim(), WIDTH - x - 8.0))
+        @for (index, line) in lines.iter().enumerate() {
+            @let y = y + BELOW * (index + 1) as f64;
+            (label("sub", (x + 8.0, y), Anchor::Start, line, WIDTH - x - 8.0))
         }
     };
-    (drawn, height)
+    (drawn, LINE + 3.0 + BELOW * lines.len() as f64)
+}
+
+/// Height of a line below the name of a way: it clears what stands beside the name.
+const BELOW: f64 = 15.0;
+
+/// Lines below the name of a way.
+const LINES_BELOW: usize = 3;
+
+/// Settings, broken behind a `;` into lines that fit into `room`; of more than [`LINES_BELOW`] the last does not.
+fn broken(settings: &str, room: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in settings.split_inclusive(';') {
+        let is_last = lines.len() == LINES_BELOW;
+        match lines.last_mut() {
+            Some(line) if is_last || text::width(&text::plain(&format!("{line}{part}")), SIZE) <= room => {
+                line.push_str(part)
+            }
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Whether the typewriter fonts themselves have a character.
@@ -249,5 +270,33 @@ pub fn key(names: &[&str], top: f64) -> Markup {
             (point(series, (10.0, y - 4.0), name))
             (label("key", (22.0, y), Anchor::Start, name, WIDTH - 22.0))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_broken_behind_a_semicolon_into_few_lines() {
+        let of = |settings: &str| broken(settings, 10.0 * 0.61 * SIZE + 0.1);
+        assert!(of("").is_empty());
+        assert_eq!(of("a=1;bb=22"), ["a=1;bb=22"]);
+        assert_eq!(of("a=1;bb=22;c=3"), ["a=1;bb=22;", "c=3"]);
+        assert_eq!(of("long_key=no;c=3"), ["long_key=no;", "c=3"]);
+        assert_eq!(of("first=1;second=2;third=3;fourth=4"), ["first=1;", "second=2;", "third=3;fourth=4"]);
+    }
+
+    #[test]
+    fn whose_a_way_is_moves_below_only_where_it_must() {
+        let words = |name: &str| {
+            let drawn = way((0.0, 20.0), name, 106.0).0.into_string();
+            let text = |part: &str| part.split_once('<').map(|(text, _)| text.to_owned());
+            drawn.split('>').filter_map(text).filter(|text| !text.is_empty()).collect::<Vec<_>>()
+        };
+        assert_eq!(words("fixed_tree"), ["fixed_tree"]);
+        assert_eq!(words("torch sum [threads=2]"), ["torch sum", "threads=2"]);
+        assert_eq!(words("torch conv2d_backward [threads=2]"), ["conv2d_backward", "torch threads=2"]);
+        assert_eq!(words("torch sum [threads=2], wide terms"), ["torch sum", "[threads=2], wide terms"]);
     }
 }
