@@ -11,7 +11,7 @@ const LONGEST: usize = 120;
 const LONGEST_TITLE: usize = 240;
 
 /// Names that are longer are cut in tooltips too.
-const LONGEST_TOLD: usize = 600;
+const LONGEST_TOLD: usize = 540;
 
 /// Sentences that are longer are cut, in characters.
 const LONGEST_SENTENCE: usize = 2000;
