@@ -24,11 +24,15 @@ VIEWS.push({ width: 718, scheme: "light", media: "print" });
 async function open(browser, url, view, wrong, script = true) {
   const page = await browser.newPage();
   await page.setViewport({ width: view.width, height: 900 });
-  await page.emulateMediaType(view.media);
-  await page.emulateMediaFeatures([
-    { name: "prefers-color-scheme", value: view.scheme },
-    { name: "prefers-reduced-motion", value: "reduce" },
-  ]);
+  // Either of these takes the other back.
+  if (view.media === "print") {
+    await page.emulateMediaType(view.media);
+  } else {
+    await page.emulateMediaFeatures([
+      { name: "prefers-color-scheme", value: view.scheme },
+      { name: "prefers-reduced-motion", value: "reduce" },
+    ]);
+  }
   await page.setJavaScriptEnabled(script);
   await page.setRequestInterception(true);
   page.on("request", (request) => {
@@ -42,8 +46,11 @@ async function open(browser, url, view, wrong, script = true) {
     if (message.type() === "error" && !message.text().includes("ERR_FAILED")) wrong.push(`script: ${message.text()}`);
   });
   await page.goto(url, { waitUntil: "load", timeout: 60000 });
+  if (!await page.evaluate(isSeen, view)) throw new Error(`Chromium does not show the page as ${view.media}, ${view.scheme}`);
   return page;
 }
+
+const isSeen = (view) => matchMedia(view.media).matches && matchMedia(`(prefers-color-scheme: ${view.scheme})`).matches;
 
 const unfold = () => document.querySelectorAll("details").forEach((details) => { details.open = true; });
 
@@ -72,12 +79,14 @@ async function look(browser, url, folder) {
 // The page as a whole, and each section, as a reader finds them.
 async function picture(page, folder, name) {
   await page.screenshot({ path: join(folder, `${name}.png`) });
-  if (name === "print") {
-    await page.pdf({ path: join(folder, "print.pdf"), format: "A4", margin: { top: "10mm", bottom: "10mm", left: "10mm", right: "10mm" } });
-  }
   for (const section of await page.$$("section[id]")) {
     const id = await section.evaluate((element) => element.id.replace(/[^\w-]/g, "_"));
     await section.screenshot({ path: join(folder, `${name}-${id}.png`) });
+  }
+  if (name === "print") {
+    await page.pdf({ path: join(folder, "print.pdf"), format: "A4", margin: { top: "10mm", bottom: "10mm", left: "10mm", right: "10mm" } });
+    // Printing leaves the page as a screen shows it.
+    await page.emulateMediaType("print");
   }
 }
 

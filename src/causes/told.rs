@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 
 /// A report of causes.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(expecting = "a report of causes, which is an object")]
 pub struct Told {
     /// Where was trained, in words.
     pub device: String,
@@ -25,6 +26,7 @@ pub struct Told {
 
 /// Steps before saving and after loading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(expecting = "an object with `before` and `after`")]
 pub struct Length {
     /// Before.
     pub before: u64,
@@ -34,6 +36,7 @@ pub struct Length {
 
 /// What a cause did with one seed. A number that JSON has no form for, as an infinite loss, is `None`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(expecting = "an object for each outcome")]
 pub struct Outcome {
     /// The cause.
     pub cause: String,
@@ -123,11 +126,12 @@ mod tests {
     fn any_other_json_is_refused_in_one_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("environment.json");
-        for text in ["{}", "[1, 2]", "{\"device\": \"cpu\"", " {\"outcomes\": 1}"] {
+        for text in ["{}", "[]", "[1, 2]", "{\"device\": \"cpu\"", " {\"outcomes\": 1}"] {
             std::fs::write(&path, text).unwrap();
             assert!(is_one(&path), "{text}");
             let said = read(&path).unwrap_err().to_string();
             assert!(said.contains("environment.json: JSON, but not what `samebits causes"), "{said}");
+            assert!(!said.contains("struct"), "{said}");
             assert_eq!(said.lines().count(), 1, "{said}");
         }
         std::fs::write(&path, "schema,row_id\n").unwrap();

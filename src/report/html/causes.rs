@@ -57,7 +57,7 @@ pub fn section(input: &Input) -> Option<Section> {
                       there, and each panel one thing that went wrong between saving and going on; the dashed line is the \
                       loss just before saving, the median of the seeds: a line that starts there lost nothing by loading."
             .to_owned(),
-        body: html! { @for told in reports { p { (text::name(&about(told))) } } },
+        body: html! { @for told in reports { p { (text::sentence(&about(told))) } } },
         figures: figures.filter_map(|(place, (told, name))| panel(place, told, name)).collect(),
         left_out,
         data: vec![data(reports)],

@@ -13,8 +13,8 @@ use crate::report::words::{self, plural};
 use crate::report::wrap;
 use crate::verdict::Verdict;
 
-/// Operations on devices that are shown.
-const LADDERS: usize = 16;
+/// Operations on devices that are shown: as many as names of 500 characters leave room for on a page below 3 MB.
+const LADDERS: usize = 19;
 
 /// Ways that are shown of each.
 const RUNGS: usize = 24;
@@ -23,7 +23,7 @@ const RUNGS: usize = 24;
 const NARROW: usize = 4;
 
 /// What a box tells a pointer is cut here, in characters: notes may be long, and there are many boxes.
-const LONGEST: usize = 240;
+const LONGEST: usize = 200;
 
 /// The section.
 pub fn section(input: &Input) -> Option<Section> {

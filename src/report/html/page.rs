@@ -25,7 +25,7 @@ pub fn page(input: &Input) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="generator" content={ "samebits " (env!("CARGO_PKG_VERSION")) };
-                title { "Same bits? " (text::sentence(caption)) }
+                title { "Same bits? " (text::short(caption)) }
                 style { (PreEscaped(STYLE)) }
             }
             body {

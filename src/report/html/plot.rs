@@ -74,7 +74,21 @@ impl Plot<'_> {
             }
         });
         let first_key = frame.bottom + 30.0 + LINE;
-        let lines_key = first_key + LINE * self.series.len().min(SERIES) as f64;
+        let mut lines_key = first_key;
+        let mut key = Vec::new();
+        for (index, series) in self.series.iter().take(SERIES).enumerate() {
+            let y = lines_key;
+            let (name, height) = svg::way((22.0, y), &series.name, WIDTH - 22.0);
+            key.push(html! {
+                @if series.is_marked {
+                    (svg::point(index, (10.0, y - 4.0), &series.name))
+                } @else {
+                    (svg::line(index, &[(0.0, y - 4.0), (18.0, y - 4.0)], &series.name))
+                }
+                (name)
+            });
+            lines_key += height - 3.0;
+        }
         let body = html! {
             (svg::axis_below(frame, &across, self.below.1, |tick| across.label(tick)))
             (svg::axis_left(frame, &upwards, self.left.1, short))
@@ -86,15 +100,7 @@ impl Plot<'_> {
                 (svg::label("key", (22.0, y), Anchor::Start, &bound.name, WIDTH - 22.0))
             }
             @for series in series { (series) }
-            @for (index, series) in self.series.iter().take(SERIES).enumerate() {
-                @let y = first_key + LINE * index as f64;
-                @if series.is_marked {
-                    (svg::point(index, (10.0, y - 4.0), &series.name))
-                } @else {
-                    (svg::line(index, &[(0.0, y - 4.0), (18.0, y - 4.0)], &series.name))
-                }
-                (svg::label("key", (22.0, y), Anchor::Start, &series.name, WIDTH - 22.0))
-            }
+            @for line in &key { (line) }
         };
         let height = lines_key + LINE * self.bounds.len() as f64 - 6.0;
         Some(svg::figure(&self.id, &self.title, &self.told(), height, &body))

@@ -26,7 +26,7 @@ const WAYS: usize = 24;
 const SENTENCES: usize = 12;
 
 /// Where the part with the axis begins; names stand before it.
-const LEFT: f64 = 124.0;
+const LEFT: f64 = 130.0;
 
 /// Above this, times over the fastest's are shown by their powers.
 const WIDE: f64 = 3.0;

@@ -55,7 +55,7 @@ pub enum Anchor {
 pub fn figure(id: &str, title: &str, description: &str, height: f64, body: &Markup) -> Markup {
     html! {
         figure.panel {
-            figcaption { (text::name(title)) }
+            figcaption { (text::title(title)) }
             svg viewBox={ "0 0 " (At(WIDTH)) " " (At(height)) } role="img" aria-labelledby={ (id) "-t " (id) "-d" } {
                 title id={ (id) "-t" } { (wrap::truncated(&text::plain(title), LONGEST[0])) }
                 desc id={ (id) "-d" } { (wrap::truncated(&text::plain(description), LONGEST[1])) }
@@ -66,7 +66,7 @@ pub fn figure(id: &str, title: &str, description: &str, height: f64, body: &Mark
 }
 
 /// Tips and descriptions are cut here, in characters: there are many.
-const LONGEST: [usize; 2] = [240, 2000];
+const LONGEST: [usize; 2] = [240, 1500];
 
 /// What a pointer that rests on a part is told.
 pub fn tip(what: &str) -> Markup {
@@ -95,18 +95,47 @@ pub fn label(class: &str, at: (f64, f64), anchor: Anchor, what: &str, room: f64)
 }
 
 /// The name of a way beside a line of a picture, and the height that both take: a setting that does not fit beside it
-/// stands on a line below, where it has the whole width.
+/// stands on a line below, where it has the whole width, and so does whose it is, where that does not fit either.
 pub fn way(at: (f64, f64), name: &str, room: f64) -> (Markup, f64) {
     let (x, y) = at;
-    let fits = text::width(&text::plain(name), SIZE) <= room;
-    match name.split_once(" [").filter(|_| !fits) {
-        Some((name, setting)) => {
-            let setting = setting.strip_suffix(']').unwrap_or(setting);
-            let below = label("sub", (x + 8.0, y + 13.0), Anchor::Start, setting, WIDTH - x - 8.0);
-            (html! { (label("name", at, Anchor::Start, name, room)) (below) }, LINE + 17.0)
+    let fits = |name: &str| text::width(&text::plain(name), SIZE) <= room;
+    let (whole, setting) = match name.find(" [").filter(|_| !fits(name)) {
+        Some(place) => (&name[..place], &name[place + 1..]),
+        None => (name, ""),
+    };
+    let is_short = setting.is_empty() || fits(whole);
+    let (engine, own) = whole.split_once(' ').filter(|_| !is_short).unwrap_or(("", whole));
+    let bare = setting.strip_prefix('[').and_then(|setting| setting.strip_suffix(']')).unwrap_or(setting);
+    let lines = broken([engine, bare].join(" ").trim(), WIDTH - x - 8.0);
+    let drawn = html! {
+        (label("name", at, Anchor::Start, own, room))
+        @for (index, line) in lines.iter().enumerate() {
+            @let y = y + BELOW * (index + 1) as f64;
+            (label("sub", (x + 8.0, y), Anchor::Start, line, WIDTH - x - 8.0))
         }
-        None => (label("name", at, Anchor::Start, name, room), LINE + 3.0),
+    };
+    (drawn, LINE + 3.0 + BELOW * lines.len() as f64)
+}
+
+/// Height of a line below the name of a way: it clears what stands beside the name.
+const BELOW: f64 = 15.0;
+
+/// Lines below the name of a way.
+const LINES_BELOW: usize = 3;
+
+/// Settings, broken behind a `;` into lines that fit into `room`; of more than [`LINES_BELOW`] the last does not.
+fn broken(settings: &str, room: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in settings.split_inclusive(';') {
+        let is_last = lines.len() == LINES_BELOW;
+        match lines.last_mut() {
+            Some(line) if is_last || text::width(&text::plain(&format!("{line}{part}")), SIZE) <= room => {
+                line.push_str(part)
+            }
+            _ => lines.push(part.to_owned()),
+        }
     }
+    lines
 }
 
 /// Whether the typewriter fonts themselves have a character.
@@ -241,5 +270,33 @@ pub fn key(names: &[&str], top: f64) -> Markup {
             (point(series, (10.0, y - 4.0), name))
             (label("key", (22.0, y), Anchor::Start, name, WIDTH - 22.0))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_broken_behind_a_semicolon_into_few_lines() {
+        let of = |settings: &str| broken(settings, 10.0 * 0.61 * SIZE + 0.1);
+        assert!(of("").is_empty());
+        assert_eq!(of("a=1;bb=22"), ["a=1;bb=22"]);
+        assert_eq!(of("a=1;bb=22;c=3"), ["a=1;bb=22;", "c=3"]);
+        assert_eq!(of("long_key=no;c=3"), ["long_key=no;", "c=3"]);
+        assert_eq!(of("first=1;second=2;third=3;fourth=4"), ["first=1;", "second=2;", "third=3;fourth=4"]);
+    }
+
+    #[test]
+    fn whose_a_way_is_moves_below_only_where_it_must() {
+        let words = |name: &str| {
+            let drawn = way((0.0, 20.0), name, 106.0).0.into_string();
+            let text = |part: &str| part.split_once('<').map(|(text, _)| text.to_owned());
+            drawn.split('>').filter_map(text).filter(|text| !text.is_empty()).collect::<Vec<_>>()
+        };
+        assert_eq!(words("fixed_tree"), ["fixed_tree"]);
+        assert_eq!(words("torch sum [threads=2]"), ["torch sum", "threads=2"]);
+        assert_eq!(words("torch conv2d_backward [threads=2]"), ["conv2d_backward", "torch threads=2"]);
+        assert_eq!(words("torch sum [threads=2], wide terms"), ["torch sum", "[threads=2], wide terms"]);
     }
 }

@@ -299,7 +299,7 @@ fn numbers_that_are_none_do_no_harm() {
 /// Rows of more devices and workloads than the page shows, with `name` in their names.
 fn many(name: &str) -> Vec<Measurement> {
     let (template, mut rows) = (ladder(), Vec::new());
-    for device in 0..17 {
+    for device in 0..20 {
         for workload in 0..13 {
             let mut some = at(template.clone(), "cuda:0", &format!("GPU {device} {name}"));
             for row in &mut some {
