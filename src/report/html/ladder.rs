@@ -100,6 +100,9 @@ fn in_short(others: &[&Rung]) -> String {
     let (count, varied) = (others.len(), others.iter().filter(|rung| rung.changes()).count());
     let ways = plural(count, "way", "ways");
     match varied {
+        0 if !others.iter().any(|rung| rung.is_tried()) => {
+            format!("{count} {ways} of others’ code: not compared from run to run")
+        }
         0 => format!("{count} {ways} of others’ code: none was seen to change its bits from run to run"),
         _ => format!(
             "{count} {ways} of others’ code: {varied} {} bits from run to run",

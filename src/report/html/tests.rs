@@ -260,6 +260,9 @@ fn little_and_nothing_is_a_page_too() {
         .into();
     let page = assert_whole(&skipped);
     assert!(page.contains("Nothing was measured"), "{page}");
+    let others = assert_whole(&by(skipped, "torch", "tf32=0"));
+    assert!(others.contains("1 way of others’ code: not compared from run to run"), "{others}");
+    assert!(!others.contains("none was seen"), "{others}");
     assert!(page.contains("there is no price to show"), "{page}");
     let page = assert_whole(&[]);
     assert!(page.contains("Nothing was measured") && !page.contains("id=\"ladder\""), "{page}");
