@@ -1,6 +1,6 @@
-//! The reader of checkpoints, and [`explore`], against files that are wrong in every way. The reader must refuse them in one line or
-//! open them, never panic, and never take memory because a header says so. What opens must be equal to
-//! itself.
+//! The reader of checkpoints, and [`explore`], against files that are wrong in every way. The reader must refuse
+//! them in one line or open them, never panic, and never take memory because a header says so. What opens must be
+//! equal to itself.
 //!
 //! Starts from `corpus/`, small files both right and wrong, and mutates them: bytes, the header with regard
 //! to its JSON, truncation, and parts of two files put together. A few seconds by default;
@@ -15,6 +15,7 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
+#[cfg(target_os = "linux")]
 #[path = "../simt/damage.rs"]
 mod damage;
 #[cfg(target_os = "linux")]
