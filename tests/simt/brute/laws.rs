@@ -114,8 +114,12 @@ fn as_end(kernel: &Kernel, outcome: &Outcome) -> End {
     for buffer in [data, fresh] {
         let content: Vec<u8> = buffer.iter().map(|byte| byte.unwrap_or(0)).collect();
         parts.extend(digest_of_bytes(&content).0.to_le_bytes());
+        let mut marks = vec![0u8; buffer.len().div_ceil(8)];
         let unwritten = buffer.iter().enumerate().filter(|(_, byte)| byte.is_none());
-        unwritten.for_each(|(at, _)| parts.extend(at.to_le_bytes()));
+        unwritten.for_each(|(at, _)| marks[at / 8] |= 1 << (at % 8));
+        if marks.iter().any(|mark| *mark != 0) {
+            parts.extend(digest_of_bytes(&marks).0.to_le_bytes());
+        }
     }
     debug_assert_eq!(fresh.len(), usize::from(kernel.fresh) * 4);
     End::Digest(digest_of_bytes(&parts).to_string())
