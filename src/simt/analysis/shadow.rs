@@ -123,7 +123,8 @@ pub struct Shadow {
 impl Shadow {
     /// Visits the cells of `len` bytes at `address`, each with the offset of its first byte and its size.
     pub fn visit(&mut self, address: u64, len: usize, mut each: impl FnMut(&mut Cell, usize, usize)) {
-        let end = address + len as u64;
+        // No allocation reaches to the end of all addresses: such an access is refused.
+        let Some(end) = address.checked_add(len as u64).filter(|end| *end <= u64::MAX - WORD) else { return };
         let mut at = address;
         while at < end {
             let first = at / WORD * WORD;
@@ -253,6 +254,13 @@ mod tests {
             met.extend((!cell.is_new()).then_some(offset as u64));
         });
         assert_eq!((met, shadow.pages.len()), (vec![far], 1));
+    }
+
+    #[test]
+    fn an_access_at_the_end_of_all_addresses_meets_nothing() {
+        for address in [u64::MAX, u64::MAX - 3, u64::MAX - 4] {
+            Shadow::default().visit(address, 4, |_, _, _| panic!("there is nothing"));
+        }
     }
 
     #[test]
