@@ -61,7 +61,9 @@ pub(super) fn explore(flags: &ExploreFlags) -> Result<End> {
 pub fn answer(flags: &ExploreFlags) -> Result<Answer> {
     let start = Instant::now();
     let text = std::fs::read_to_string(&flags.ptx).map_err(Error::file(&flags.ptx, "cannot read the PTX"))?;
-    let about = |what: String| Error::input(format!("{}: {what}", flags.ptx.display()));
+    // What a file holds may stand in the message, control characters and all.
+    let plain = |what: String| what.replace(char::is_control, "\u{fffd}");
+    let about = |what: String| Error::input(format!("{}: {}", flags.ptx.display(), plain(what)));
     let module = Arc::new(Module::new(&text).map_err(|fault| about(fault.to_string()))?);
     let mut written = flags.arguments.as_deref().map(Written::read).transpose()?.unwrap_or_default();
     let given_at_all = flags.arguments.is_some() || !flags.arg.is_empty() || flags.grid.is_some();
