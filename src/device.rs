@@ -19,7 +19,6 @@ use serde::Serialize;
 
 use crate::condition::{CodeSetting, Condition};
 use crate::error::{Error, Result};
-use crate::explore::certificate::Certificate;
 use crate::operation::{Algorithm, Target, Work};
 use crate::perturbation::Perturbation;
 use crate::poison::Poison;
@@ -180,15 +179,8 @@ pub trait Simulation {
     /// The most that one execution may take.
     fn most_instructions(&self) -> u64;
 
-    /// Whether other schedules could give other bits, as far as one analysed execution tells.
-    ///
-    /// # Errors
-    /// In words: an execution fails.
-    fn certificate(
-        &self,
-        algorithm: &Algorithm,
-        problem: &Problem,
-    ) -> std::result::Result<Certificate, String>;
+    /// Thread instructions after which a launch is given up.
+    fn fuel(&self) -> u64;
 }
 
 /// The most that one execution may do, so that a run ends in time.

@@ -7,6 +7,7 @@
 //! those before it, are the canaries.
 
 pub(crate) mod case;
+mod certify;
 mod check;
 mod code;
 mod gap;
@@ -29,7 +30,6 @@ use regex::Regex;
 
 use crate::device::{Device, Prepared, Staged, Strength};
 use crate::error::{Error, Result};
-use crate::explore::certificate::REMARK;
 use crate::guarantee::Guarantee;
 use crate::measurement::Measurement;
 use crate::operation::{Algorithm, Gap, Work};
@@ -41,7 +41,7 @@ use crate::workload::{Profile, Workload};
 use crate::peer::Peer;
 use case::Case;
 use ladder::Trial;
-use observe::{Observation, Outcome};
+use observe::Outcome;
 use participant::Participant;
 use processes::NewProcesses;
 use row::Timed;
@@ -407,17 +407,6 @@ impl<'a> Suite<'a> {
             listener.finished(Finished { row, samples: None, ulp_histogram: Vec::new() })?;
         }
         Ok(())
-    }
-
-    /// Puts the certificate of a way into the row of what was seen under schedules.
-    fn certify(&self, case: &Case, way: &Way, seen: &Observation, row: &mut Measurement) {
-        let (Some(simulation), Some(algorithm)) = (self.device.simulation(), way.own_algorithm()) else {
-            return;
-        };
-        match simulation.certificate(algorithm, &case.problem) {
-            Ok(certificate) => row.remark(&certificate.beside(seen.differing > 0)),
-            Err(reason) => row.remark(&format!("{REMARK}none, {reason}")),
-        }
     }
 
     /// The workload of `job` on the device; or why none of its ways is executed.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::causes::table::{CAUSES, Cause, Change, Kind, Place};
 use crate::condition::{CodeSetting, CompileSetting, Condition};
@@ -19,7 +19,8 @@ use crate::train::state::State;
 use crate::train::trainer::{Settings, Trainer};
 
 /// How long is trained before saving, and watched after loading, in steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "an object with `before` and `after`")]
 pub struct Length {
     /// Before.
     pub before: u64,

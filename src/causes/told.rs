@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::causes::measure::Length;
 use crate::error::{Error, Result};
 
 /// A report of causes.
@@ -22,16 +23,6 @@ pub struct Told {
     pub length: Length,
     /// What each cause did, seed by seed.
     pub outcomes: Vec<Outcome>,
-}
-
-/// Steps before saving and after loading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(expecting = "an object with `before` and `after`")]
-pub struct Length {
-    /// Before.
-    pub before: u64,
-    /// After.
-    pub after: u64,
 }
 
 /// What a cause did with one seed. A number that JSON has no form for, as an infinite loss, is `None`.

@@ -20,8 +20,8 @@ const FILE_WIDTH: usize = 120;
 /// Compares what `flags` name.
 ///
 /// # Errors
-/// A path that is not there or holds no rows, a file that is none of rows, a report of causes where no page is made, a filter that leaves nothing, a baseline
-/// that is not there, an output that cannot be written.
+/// A path that is not there or holds no rows, a file that is none of rows, a report of causes where no page is made, a
+/// filter that leaves nothing, a baseline that is not there, an output that cannot be written.
 pub fn compare(flags: &CompareFlags) -> Result<End> {
     let (causes, paths) = beside::causes(&flags.paths, flags.format)?;
     let files = rows::files(&paths)?;

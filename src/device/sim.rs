@@ -9,15 +9,13 @@ mod tests;
 use std::cell::Cell;
 use std::sync::Arc;
 
-pub use gpu::SimGpu;
+pub use gpu::{SimGpu, read};
 
 use crate::condition::{CodeSetting, Condition};
 use crate::device::gpu::{Gpu, GpuDevice};
 use crate::device::sim::prepared::StagedOnSim;
 use crate::device::{Device, DeviceFacts, Limits, Load, Problem, Simulation, Staged, Strength};
 use crate::error::{Error, Result};
-use crate::explore::Settings;
-use crate::explore::certificate::Certificate;
 use crate::operation::{Algorithm, Target};
 use crate::perturbation::Perturbation;
 use crate::workload::{Profile, Workload};
@@ -27,9 +25,6 @@ pub const DEFAULT_MOST_INSTRUCTIONS: u64 = 16_000_000;
 
 /// How many times the most instructions an execution may take before it counts as endless.
 const FUEL_PER_INSTRUCTION: u64 = 64;
-
-/// How many times the most instructions an execution may take certificates may spend on trying blocks as the last.
-const LASTS_PER_EXECUTION: u64 = 8;
 
 /// A simulated GPU as a device.
 pub struct Sim {
@@ -44,12 +39,6 @@ impl Sim {
     /// Executes what takes at most so many thread instructions.
     pub fn new(most_instructions: u64) -> Self {
         Self { gpu: SimGpu::new(), most_instructions, seed: Cell::new(0), executed: Cell::new(0) }
-    }
-
-    /// Thread instructions after which a launch is given up. The estimate rests on a few blocks and knows no
-    /// data, so an honest kernel may take some times what it says.
-    fn fuel(&self) -> u64 {
-        self.most_instructions.saturating_mul(FUEL_PER_INSTRUCTION)
     }
 }
 
@@ -144,14 +133,8 @@ impl Simulation for Sim {
         self.most_instructions
     }
 
-    fn certificate(
-        &self,
-        algorithm: &Algorithm,
-        problem: &Problem,
-    ) -> std::result::Result<Certificate, String> {
-        let module = gpu::read(algorithm.module).map_err(|error| error.to_string())?;
-        let most_for_lasts = self.most_instructions.saturating_mul(LASTS_PER_EXECUTION);
-        let settings = Settings { most_for_lasts, ..Settings::of(1) };
-        Certificate::of(algorithm, &module, problem, &self.target(), &settings, self.fuel())
+    /// The estimate rests on a few blocks and knows no data, so an honest kernel may take some times what it says.
+    fn fuel(&self) -> u64 {
+        self.most_instructions.saturating_mul(FUEL_PER_INSTRUCTION)
     }
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use crate::device::Problem;
 use crate::device::plan::{Argument, Buffer, Plan, Step};
+use crate::device::sim::read;
 use crate::explore::schedules::Ready;
 use crate::explore::verdict::{Explored, Verdict};
 use crate::explore::{Settings, explore_ready};
 use crate::operation::{Algorithm, Form, Target};
-use crate::simt::{self, Launch, Memory, Module};
+use crate::simt::{self, Launch, Memory};
 
 /// How the remark on a row begins that tells what was found.
 pub const REMARK: &str = "certificate: ";
@@ -45,14 +46,12 @@ impl Buffers {
 }
 
 impl Certificate {
-    /// Explores `algorithm`, whose PTX was read as `module`; an execution of a launch is given up after `fuel` thread
-    /// instructions.
+    /// Explores `algorithm`; an execution of a launch is given up after `fuel` thread instructions.
     ///
     /// # Errors
     /// In words: a launch fails under every schedule, or takes too many instructions.
     pub fn of(
         algorithm: &Algorithm,
-        module: &Arc<Module>,
         problem: &Problem,
         target: &Target,
         settings: &Settings,
@@ -62,6 +61,7 @@ impl Certificate {
         let workload = &problem.workload;
         let plan = (algorithm.plan)(workload, target);
         let mut memory = Memory::new();
+        let module = read(algorithm.module).map_err(|error| error.to_string())?;
         let loaded = module.load(&mut memory).map_err(in_words)?;
         let (buffers, written) = lay_out(algorithm, problem, &plan, &mut memory).map_err(in_words)?;
         let mut launches = Vec::new();

@@ -13,7 +13,9 @@ use rayon::prelude::*;
 use crate::condition::Condition;
 use crate::device::gpu::GpuDevice;
 use crate::device::sim::{Sim, SimGpu};
-use crate::device::{Cache, Coming, Device, KernelIdentity, Prepared, Probe, Problem, Series, Staged};
+use crate::device::{
+    Cache, Coming, Device, KernelIdentity, Prepared, Probe, Problem, Series, Simulation, Staged,
+};
 use crate::error::{Error, Result};
 use crate::operation::{Algorithm, Form, OutputSpec, Work};
 use crate::poison::Poison;

@@ -1,7 +1,6 @@
 //! Every kernel that an operation's algorithms launch: what claims to give the same bits is certified, atomics depend.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -42,11 +41,10 @@ fn workloads() -> Vec<Workload> {
 }
 
 fn certificate(algorithm: &Algorithm, workload: &Workload) -> Certificate {
-    let module = Arc::new(Module::new(algorithm.module.ptx).unwrap());
     let case = Case::new(workload);
     // Where nothing differs, more schedules show no more.
     let settings = Settings::of(if algorithm.guarantee > Guarantee::NotGuaranteed { 4 } else { 12 });
-    Certificate::of(algorithm, &module, &case.problem, &TARGET, &settings, FUEL).unwrap()
+    Certificate::of(algorithm, &case.problem, &TARGET, &settings, FUEL).unwrap()
 }
 
 /// What is wrong with a launch of an algorithm, if anything.

@@ -167,13 +167,13 @@ fn every_kernel_gives_the_bits_of_its_twin_under_any_schedule() {
 
 #[test]
 fn every_kernel_is_certified() {
-    let module = Arc::new(simt::Module::new(ELEMENTWISE.ptx).unwrap());
+    let module = simt::Module::new(ELEMENTWISE.ptx).unwrap();
     let entries: BTreeSet<String> = cases()
         .into_par_iter()
         .flat_map_iter(|(step, shape)| {
             let problem = problem(step, &shape, Distribution::Wide);
             let (way, settings) = (&step.algorithms()[0], Settings::of(2));
-            let found = Certificate::of(way, &module, &problem, &TARGET, &settings, 1 << 26).unwrap();
+            let found = Certificate::of(way, &problem, &TARGET, &settings, 1 << 26).unwrap();
             for launch in &found.launches {
                 let fine = launch.verdict == Verdict::Independent && launch.races.is_empty();
                 assert!(fine, "{} {shape}: {launch:#?}", step.name);

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::{Measurement, check, fleet, hostile};
-use crate::causes::told::{Length, Outcome, Told};
+use crate::causes::measure::Length;
+use crate::causes::told::{Outcome, Told};
 use crate::guarantee::Guarantee;
 use crate::perturbation::Perturbation;
 use crate::report::compare::model::Comparison;
