@@ -45,6 +45,8 @@ const WATCHED: usize = 4;
 const MOST_THREADS: u64 = 1 << 24;
 /// Blocks that are tried as the last at a ticket, at most.
 const MOST_LASTS: usize = 4096;
+/// How many times the instructions that one execution may take trying blocks as the last may take in all.
+pub const LASTS_PER_EXECUTION: u64 = 64;
 
 /// Explores a launch of the PTX whose text is `text`. File and time are left for the caller to fill in.
 ///
@@ -86,20 +88,26 @@ pub fn explore_ready(ready: &Ready, text: &str, settings: &Settings) -> Result<E
     };
     let (first, others) = schedules.split_at(1);
     // What fits no schedule is said at once.
-    let mut executions = ready.all(first, 1).map_err(in_words)?;
-    executions.extend(ready.all(others, WATCHED - 1).map_err(in_words)?);
+    let (mut executions, failed) = ready.all(first, 1);
+    if let Some(fault) = failed {
+        return Err(in_words(fault));
+    }
+    let (others, endless) = ready.all(others, WATCHED - 1);
+    executions.extend(others);
+    let tried = executions.len();
     let mut lasts = 0;
     let mut why = findings::why(&executions, text);
+    why.extend(endless.map(|fault| {
+        Finding::general(format!("not under all schedules it comes to an end; under one, {fault}"))
+    }));
     if why.is_empty() {
         let blocks = findings::participants(&executions);
         let takes = executions[0].instructions.saturating_mul(2 * blocks.len() as u64);
-        if blocks.len() > MOST_LASTS || takes > settings.most_for_lasts {
-            let what = format!(
-                "{} blocks draw tickets, and each had to be tried as the last one, which takes about {takes} thread \
-                 instructions: too many",
-                blocks.len()
-            );
-            why.push(Finding::general(what));
+        if let Some(limit) = limit_of_lasts(blocks.len(), takes, settings.most_for_lasts) {
+            let blocks = blocks.len();
+            why.push(Finding::general(format!(
+                "{blocks} blocks draw tickets, and each had to be tried as the last one; {limit}"
+            )));
         } else {
             lasts = blocks.len();
             executions.extend(ready.each_last(&blocks).map_err(in_words)?);
@@ -125,7 +133,7 @@ pub fn explore_ready(ready: &Ready, text: &str, settings: &Settings) -> Result<E
         ptx: String::new(),
         entry: ready.launch.entry.to_owned(),
         verdict,
-        schedules: schedules.len(),
+        schedules: tried,
         seed: settings.seed,
         last_block: settings.last_block,
         choices: settings.choices,
@@ -137,5 +145,17 @@ pub fn explore_ready(ready: &Ready, text: &str, settings: &Settings) -> Result<E
         lasts,
         instructions: executions.iter().map(|execution| execution.instructions).sum(),
         seconds: 0.0,
+    })
+}
+
+/// Why not every block that draws a ticket is tried as the last, if that takes so many instructions.
+fn limit_of_lasts(blocks: usize, takes: u64, most: u64) -> Option<String> {
+    if blocks > MOST_LASTS {
+        return Some(format!("{MOST_LASTS} are tried at the most: take a smaller grid"));
+    }
+    (takes > most).then(|| {
+        format!(
+            "that takes about {takes} thread instructions, and {most} are allowed: raise --max-instructions"
+        )
     })
 }

@@ -105,6 +105,7 @@ pub fn answer(flags: &ExploreFlags) -> Result<Answer> {
         seed: flags.seed,
         choices: flags.choices,
         last_block: flags.last_block,
+        most_for_lasts: flags.max_instructions.saturating_mul(explore::LASTS_PER_EXECUTION),
         ..explore::Settings::of(flags.schedules)
     };
     let found = explore::explore(&subject, &text, &settings).map_err(about)?;

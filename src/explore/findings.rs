@@ -50,6 +50,7 @@ fn finding(race: &Race, text: &str) -> Finding {
             Access::Write => "writes",
             Access::Atomic => "changes atomically",
             Access::Copy => "copies to",
+            Access::Fetch => "copies from",
         };
         (format!("thread {x},{y},{z} of block {bx},{by},{bz}"), does)
     };

@@ -2,6 +2,7 @@
 //! alone.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -128,19 +129,36 @@ impl Subject<'_> {
 }
 
 impl Ready<'_> {
-    /// Executes under all `schedules`, of which the first `watched` are analysed; in their order.
-    ///
-    /// # Errors
-    /// If the launch does not fit, or too many instructions are executed; what else goes wrong is an outcome.
-    pub fn all(&self, schedules: &[Schedule], watched: usize) -> simt::Result<Vec<Execution>> {
-        let numbered = schedules.par_iter().enumerate();
-        numbered.map(|(number, schedule)| self.execute(*schedule, number < watched, None)).collect()
+    /// Executes under `schedules`, of which the first `watched` are analysed; in their order, up to the first under which
+    /// the launch does not fit or takes too many instructions, if there is one. What else goes wrong is an outcome.
+    pub fn all(&self, schedules: &[Schedule], watched: usize) -> (Vec<Execution>, Option<Fault>) {
+        // Those before the first that fails are all executed, however many run side by side.
+        let failed = AtomicUsize::new(usize::MAX);
+        let execute = |(number, schedule): (usize, &Schedule)| {
+            if number > failed.load(Ordering::Relaxed) {
+                return None;
+            }
+            let executed = self.execute(*schedule, number < watched, None);
+            if executed.is_err() {
+                failed.fetch_min(number, Ordering::Relaxed);
+            }
+            Some(executed)
+        };
+        let all: Vec<_> = schedules.par_iter().enumerate().map(execute).collect();
+        let mut executions = Vec::with_capacity(all.len());
+        for executed in all.into_iter().flatten() {
+            match executed {
+                Ok(execution) => executions.push(execution),
+                Err(fault) => return (executions, Some(fault)),
+            }
+        }
+        (executions, None)
     }
 
     /// Executes under one schedule, unanalysed.
     ///
     /// # Errors
-    /// As of [`Ready::all`].
+    /// If the launch does not fit, or takes too many instructions.
     pub fn one(&self, schedule: Schedule) -> simt::Result<Execution> {
         self.execute(schedule, false, None)
     }
@@ -149,7 +167,7 @@ impl Ready<'_> {
     /// differs between them.
     ///
     /// # Errors
-    /// As of [`Ready::all`].
+    /// As of [`Ready::one`].
     pub fn each_last(&self, blocks: &[u32]) -> simt::Result<Vec<Execution>> {
         let with = |differing: Option<&Differing>| -> simt::Result<Vec<Execution>> {
             let last = |block: &u32| Schedule::LastBlock { block: u64::from(*block) };

@@ -28,6 +28,7 @@ use crate::simt::analysis::order::{Ordering, Who};
 use crate::simt::analysis::shadow::Shadow;
 use crate::simt::analysis::taint::{Labels, Registers, Taint};
 use crate::simt::compute::AtomicOp;
+use crate::simt::execute::Copy;
 use crate::simt::execute::observe::At;
 use crate::simt::fault::Thread;
 use crate::simt::program::Kernel;
@@ -76,8 +77,8 @@ struct Warp {
     registers: Registers,
     entered: Vec<Entered>,
     local: Shadow,
-    /// Copies under way: lane, group, instruction, place in shared memory, bytes.
-    copies: Vec<(u8, u32, u32, u64, u32)>,
+    /// Copies under way.
+    copies: Vec<Copy>,
 }
 
 /// A block as the analysis has it.

@@ -1,15 +1,12 @@
 //! Whether other schedules could give other bits: beside what a simulation showed under some, the proof, if there is one.
 
-use crate::explore::Settings;
 use crate::explore::certificate::{Certificate, REMARK};
+use crate::explore::{LASTS_PER_EXECUTION, Settings};
 use crate::measurement::Measurement;
 use crate::suite::Suite;
 use crate::suite::case::Case;
 use crate::suite::observe::Observation;
 use crate::suite::way::Way;
-
-/// How many times the most instructions an execution may take certificates may spend on trying blocks as the last.
-const LASTS_PER_EXECUTION: u64 = 8;
 
 impl Suite<'_> {
     /// Puts the certificate of a way into the row of what was `seen` under schedules.

@@ -12,8 +12,11 @@ use samebits::explore::verdict::{Explored, Finding, Verdict};
 use samebits::explore::{Settings, explore};
 use samebits::simt::Module;
 
-use crate::answers::{Answer, Case, FILES};
+use crate::answers::{Answer, Case, FILES, Truth};
 use Verdict::{Depends, Independent};
+
+/// As many as `explore` tries unless it is told otherwise.
+const SCHEDULES: u64 = 32;
 
 /// An argument's name, and what `--arg` says of it.
 type Text = (&'static str, &'static str);
@@ -42,7 +45,7 @@ fn explored(
 ) -> Result<Explored, String> {
     let subject =
         Subject { module, entry, grid: [grid, 1, 1], block: [64, 1, 1], shared: 0, arguments, fuel: 1 << 22 };
-    let settings = Settings::of(12);
+    let settings = Settings::of(SCHEDULES);
     explore(&subject, text, &settings)
 }
 
@@ -86,7 +89,6 @@ fn wrong(file: &str, source: &str, case: &Case, found: &Explored) -> Option<&'st
         Answer::Independent => found.verdict == Independent && found.why.is_empty(),
         Answer::Depends => found.verdict == Depends,
         Answer::MayDepend => found.verdict == Verdict::MayDepend && !found.why.is_empty(),
-        Answer::Either => found.verdict != Independent,
         Answer::Refused => false,
     };
     if !fits {
@@ -152,6 +154,20 @@ fn every_kernel_gets_its_answer() {
     assert!(misses.is_empty(), "{}:\n{}", misses.len(), misses.join("\n"));
 }
 
+/// Of the answers themselves: none contradicts what is so.
+#[test]
+fn no_answer_certifies_what_differs_or_races_and_none_shows_what_is_the_same() {
+    for case in FILES.iter().flat_map(|(.., cases)| *cases) {
+        let is_sound = match case.answer {
+            Answer::Independent => case.truth == Truth::Same && !case.races,
+            Answer::Depends => case.truth != Truth::Same,
+            Answer::Refused => case.truth == Truth::Fails,
+            Answer::MayDepend => true,
+        };
+        assert!(is_sound, "{case:?}");
+    }
+}
+
 /// The corpus as a table.
 fn table() -> String {
     let count: usize = FILES.iter().map(|(.., cases)| cases.len()).sum();
@@ -160,26 +176,33 @@ fn table() -> String {
          compute capability 8.0, launched with four blocks of 64 threads.\nThe column *condition* names the one of METHODOLOGY.md \
          that a kernel meets or misses;\n`tests/simt/certificates.rs` \
          demands the verdict, whether there is a race, and the source lines of the finding, which\ncomments in the \
-         sources mark.\n*depends or may depend*: some schedule gives other bits; whether it is among those that are \
-         tried is chance.\n\nWritten from `tests/simt/answers.rs` by `INSTA_UPDATE=always cargo test --test simt \
+         sources mark.\n*in truth* is what all interleavings of the threads give, derived from the sources alone; *unfixed* \
+         depends on clocks,\nplaces or what nobody wrote. No kernel that differs in truth, is unfixed or races is certified. \
+         What is the same in truth, races not\nand is not certified misses a condition all the same. What differs in truth \
+         and was not seen to differ does so only where lanes of a\nwarp do not run in step, as the simulation runs them.\n\nWritten from `tests/simt/answers.rs` by `INSTA_UPDATE=always cargo test --test simt \
          the_table`.\n"
     );
     for (file, .., cases) in FILES {
         let _ = write!(
             text,
-            "\n## {file}.cu\n\n| kernel | shows | condition | answer |\n| --- | --- | --- | --- |\n"
+            "\n## {file}.cu\n\n| kernel | shows | condition | in truth | answer |\n| --- | --- | --- | --- | --- |\n"
         );
         for case in cases {
             let answer = match case.answer {
                 Answer::Independent => "independent",
                 Answer::Depends => "depends",
                 Answer::MayDepend => "may depend",
-                Answer::Either => "depends or may depend",
                 Answer::Refused => "fails there",
+            };
+            let truth = match case.truth {
+                Truth::Same => "same",
+                Truth::Differs => "differs",
+                Truth::Unfixed => "unfixed",
+                Truth::Fails => "may not end",
             };
             let race = if case.races { ", race" } else { "" };
             let Case { kernel, shows, condition, .. } = case;
-            let _ = writeln!(text, "| {kernel} | {shows} | {condition} | {answer}{race} |");
+            let _ = writeln!(text, "| {kernel} | {shows} | {condition} | {truth} | {answer}{race} |");
         }
     }
     text
@@ -216,6 +239,39 @@ fn a_reason_has_its_place() {
     let source = include_str!("explore/atomics.cu").lines().nth(line as usize - 1).unwrap();
     assert!(file.ends_with("atomics.cu") && source.contains("float_atomic"), "{file}:{line}: {source}");
     assert_eq!(found.distinct > 1, found.differ.is_some());
+}
+
+/// What trying all blocks as the last would take too long for is no proof, and says how to allow it.
+#[test]
+fn blocks_are_not_tried_as_the_last_beyond_the_limit() {
+    let (name, ptx, ..) = FILES[2];
+    assert_eq!(name, "tickets");
+    let module = Arc::new(Module::new(ptx).unwrap());
+    let arguments = arguments(&[
+        ("x", "in:f32:256"),
+        ("out", "both:f32:256"),
+        ("part", "both:f32:256"),
+        ("counter", "both:u32:256"),
+    ]);
+    let subject = Subject {
+        module: &module,
+        entry: "ticket",
+        grid: [4, 1, 1],
+        block: [64, 1, 1],
+        shared: 0,
+        arguments: &arguments,
+        fuel: 1 << 22,
+    };
+    let found =
+        |most_for_lasts| explore(&subject, ptx, &Settings { most_for_lasts, ..Settings::of(1) }).unwrap();
+    let all = found(u64::MAX);
+    assert_eq!((all.verdict, all.lasts), (Independent, 4));
+    let none = found(1000);
+    assert_eq!((none.verdict, none.lasts), (Verdict::MayDepend, 0));
+    let [reason] = &none.why[..] else { panic!("{none:?}") };
+    assert!(
+        reason.what.starts_with("4 blocks draw tickets") && reason.what.ends_with("raise --max-instructions")
+    );
 }
 
 /// Every way of our own to sum: what is claimed to be the same from run to run is certified, atomics depend.

@@ -10,6 +10,9 @@ use half::{bf16, f16};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use samebits::explore::schedules::Ready;
+use samebits::explore::verdict::{Explored, Finding, Verdict};
+use samebits::explore::{Settings, explore_ready};
 use samebits::simt::{Argument, FaultKind, Launch, Memory, Module, Options, Schedule};
 
 /// A kernel with its launch, or with the instruction that is refused.
@@ -167,19 +170,13 @@ fn read(name: &str) -> (Case, String) {
     (case, ptx)
 }
 
-/// Executes a kernel once; the outputs' bytes in order.
-fn execute(module: &Arc<Module>, case: &Case, schedule: Schedule) -> samebits::simt::Result<Vec<Vec<u8>>> {
-    let Case::Executed { entry, grid, block, shared_bytes, arguments, .. } = case else {
-        panic!("the case is one to refuse");
-    };
-    let mut memory = Memory::new();
-    let loaded = module.load(&mut memory)?;
-    let mut outputs = Vec::new();
-    let mut values = Vec::new();
-    for parameter in arguments {
+/// Lays a kernel's buffers out; its arguments, and names, addresses and bytes of its outputs, in order.
+fn lay_out(parameters: &[Parameter], memory: &mut Memory) -> (Vec<Argument>, Vec<(String, u64, usize)>) {
+    let (mut arguments, mut outputs) = (Vec::new(), Vec::new());
+    for (number, parameter) in parameters.iter().enumerate() {
         let (dtype, length, fill) = match parameter {
             Parameter::Scalar { scalar, value } => {
-                values.push(match scalar {
+                arguments.push(match scalar {
                     Dtype::F32 => Argument::F32(*value as f32),
                     Dtype::S32 => Argument::U32(*value as i32 as u32),
                     Dtype::S64 => Argument::U64(*value as i64 as u64),
@@ -193,23 +190,47 @@ fn execute(module: &Arc<Module>, case: &Case, schedule: Schedule) -> samebits::s
         let bytes = length * dtype.width();
         let address = memory.allocate(bytes as u64);
         if let Some(fill) = fill {
-            memory.write(address, &fill.bytes(dtype, length))?;
+            memory.write(address, &fill.bytes(dtype, length)).unwrap();
         }
         if matches!(parameter, Parameter::Output { .. }) {
-            outputs.push((address, bytes));
+            outputs.push((format!("argument {number}"), address, bytes));
         }
-        values.push(Argument::U64(address));
+        arguments.push(Argument::U64(address));
     }
+    (arguments, outputs)
+}
+
+/// Hands a kernel, ready to be launched, to `then`.
+fn ready<T>(module: &Arc<Module>, case: &Case, then: impl FnOnce(Ready) -> T) -> T {
+    let Case::Executed { entry, grid, block, shared_bytes, arguments, .. } = case else {
+        panic!("the case is one to refuse");
+    };
+    let mut memory = Memory::new();
+    let loaded = module.load(&mut memory).unwrap();
+    let (arguments, outputs) = lay_out(arguments, &mut memory);
     let launch =
-        Launch { entry, grid: *grid, block: *block, shared_bytes: *shared_bytes, arguments: &values };
-    loaded.launch(&launch, &mut memory, &Options { schedule, ..Options::default() })?;
-    outputs
-        .into_iter()
-        .map(|(address, bytes)| {
-            let mut read = vec![0; bytes];
-            memory.read(address, &mut read).map(|()| read)
-        })
-        .collect()
+        Launch { entry, grid: *grid, block: *block, shared_bytes: *shared_bytes, arguments: &arguments };
+    then(Ready { memory, loaded, launch, outputs, is_whole: false, fuel: Options::default().fuel })
+}
+
+/// Executes a kernel once; the outputs' bytes in order.
+fn execute(module: &Arc<Module>, case: &Case, schedule: Schedule) -> samebits::simt::Result<Vec<Vec<u8>>> {
+    ready(module, case, |mut ready| {
+        let options = Options { schedule, ..Options::default() };
+        ready.loaded.launch(&ready.launch, &mut ready.memory, &options)?;
+        let read = |(_, address, bytes): &(String, u64, usize)| {
+            let mut read = vec![0; *bytes];
+            ready.memory.read(*address, &mut read).map(|()| read)
+        };
+        ready.outputs.iter().map(read).collect()
+    })
+}
+
+/// What `explore` says of a kernel on the arguments of its case.
+fn explored(name: &str) -> Explored {
+    let (case, ptx) = read(name);
+    let module = Arc::new(Module::new(&ptx).unwrap());
+    ready(&module, &case, |ready| explore_ready(&ready, &ptx, &Settings::of(32))).unwrap()
 }
 
 /// Checks a kernel against what numpy says, under round-robin and seeded schedules.
@@ -257,11 +278,45 @@ fn check_refused(ptx: &str, instructions: &[String]) {
     assert!(fault.place.is_some_and(|place| place.source.is_some()), "the source line is known");
 }
 
+/// What must be said of a kernel's bits.
+enum Said {
+    Independent,
+    /// They depend, for reasons on these lines of the source.
+    Depends(&'static [u32]),
+    /// They may, for reasons on these lines; and between these lines of the source there is a race.
+    MayDepend(&'static [u32], &'static [[u32; 2]]),
+    /// Nothing: it is not executed.
+    Refused,
+}
+
+/// Checks what `explore` says of a kernel.
+fn check_said(name: &str, said: &Said) {
+    let (verdict, lines, races): (_, &[u32], &[[u32; 2]]) = match said {
+        Said::Refused => return,
+        Said::Independent => (Verdict::Independent, &[], &[]),
+        Said::Depends(lines) => (Verdict::Depends, lines, &[]),
+        Said::MayDepend(lines, races) => (Verdict::MayDepend, lines, races),
+    };
+    let found = explored(name);
+    assert_eq!(found.verdict, verdict, "{name}: {found:#?}");
+    let line = |finding: &Finding| finding.source.as_ref().map_or(0, |(_, line)| *line);
+    let mut named: Vec<u32> = found.why.iter().map(line).collect();
+    named.sort_unstable();
+    named.dedup();
+    assert_eq!(named, lines, "{name}: {:#?}", found.why);
+    assert_eq!(found.races.len(), races.len(), "{name}: {:#?}", found.races);
+    for (race, [first, second]) in found.races.iter().zip(races) {
+        let is_there = line(race) == *second && race.what.contains(&format!("triton_kernels.py:{first})"));
+        assert!(is_there, "{name}: {race:#?}");
+    }
+}
+
 macro_rules! kernels {
-    ($($name:ident)*) => {
+    ($($name:ident: $said:expr,)*) => {
         $(#[test]
         fn $name() {
             check(stringify!($name));
+            check_said(stringify!($name), &$said);
         })*
 
         /// Every file of the folder is one of the kernels above.
@@ -278,31 +333,34 @@ macro_rules! kernels {
 }
 
 kernels! {
-    atomic_scatter
-    atomic_sum
-    attention
-    convert
-    functions
-    half_arithmetic
-    integers
-    layer_norm
-    locked_sum
-    matmul_bf16
-    matmul_e4m3
-    matmul_f16
-    matmul_f16_sum
-    matmul_f16_turing
-    matmul_f64
-    matmul_hopper
-    matmul_pipelined
-    matmul_s8
-    matmul_tf32
-    matmul_wgmma
-    random_bits
-    reduce_rows
-    scan
-    segments
-    softmax
-    sort_and_count
-    vector_add
+    atomic_scatter: Said::Depends(&[155, 156]),
+    // Floats are added in any order; on these inputs every partial sum is exact, so that none shows it.
+    atomic_sum: Said::MayDepend(&[144], &[]),
+    attention: Said::Independent,
+    convert: Said::Independent,
+    functions: Said::Independent,
+    half_arithmetic: Said::Independent,
+    integers: Said::Independent,
+    layer_norm: Said::Independent,
+    // A lock orders nothing for certain. And all threads of a block read what its first one then overwrites, before the
+    // next barrier: only the lanes' running in step orders that.
+    locked_sum: Said::MayDepend(&[163, 165, 166], &[[166, 165]]),
+    matmul_bf16: Said::Independent,
+    matmul_e4m3: Said::Independent,
+    matmul_f16: Said::Independent,
+    matmul_f16_sum: Said::Independent,
+    matmul_f16_turing: Said::Independent,
+    matmul_f64: Said::Independent,
+    matmul_hopper: Said::Independent,
+    matmul_pipelined: Said::Independent,
+    matmul_s8: Said::Independent,
+    matmul_tf32: Said::Independent,
+    matmul_wgmma: Said::Refused,
+    random_bits: Said::Independent,
+    reduce_rows: Said::Depends(&[182]),
+    scan: Said::Independent,
+    segments: Said::Independent,
+    softmax: Said::Independent,
+    sort_and_count: Said::Independent,
+    vector_add: Said::Independent,
 }

@@ -3,7 +3,8 @@
 //!
 //! Stricter than hardware where PTX is (PTX ISA, Memory Consistency Model): a release needs a fence, or `.release`,
 //! before the strong write *in the thread that writes*, and an acquire one behind the strong read in the thread that
-//! reads. Threads that exit are awaited at barriers no more; what they did counts as done before these.
+//! reads. Threads that exit are awaited at barriers no more, and exiting orders nothing: what they did since they last
+//! met others, or released something, nobody ever knows of.
 
 use std::rc::Rc;
 
@@ -39,6 +40,8 @@ struct Block {
     threads: Vec<Thread>,
     live: Vec<u32>,
     barriers: Vec<Gathering>,
+    /// Lanes of warps, numbered through the grid, that exited, with their times then, since others last met.
+    left: Vec<(u32, u32, u32)>,
 }
 
 /// What was released at a place: for the block, by its number, and for anybody.
@@ -54,6 +57,8 @@ pub struct Ordering {
     pub numbering: Numbering,
     blocks: FxHashMap<u32, Block>,
     released: FxHashMap<(Option<u32>, u64), Released>,
+    /// Of lanes that exited before others of their block met: from which of their times on nobody knows of them.
+    unknown: FxHashMap<u32, [u32; LANES]>,
 }
 
 /// A lane of a warp, and its block, numbered through the grid.
@@ -92,26 +97,59 @@ impl Thread {
 impl Ordering {
     /// Nothing has happened.
     pub fn new(numbering: Numbering) -> Self {
-        Self { numbering, blocks: FxHashMap::default(), released: FxHashMap::default() }
+        Self {
+            numbering,
+            blocks: FxHashMap::default(),
+            released: FxHashMap::default(),
+            unknown: FxHashMap::default(),
+        }
     }
 
     /// A block begins with these lanes.
     pub fn start(&mut self, block: u32, live: &[u32]) {
         let threads = vec![Thread { time: 1, ..Thread::default() }; live.len() * LANES];
         let barriers = vec![Gathering::default(); 16];
-        self.blocks.insert(block, Block { threads, live: live.to_vec(), barriers });
+        self.blocks.insert(block, Block { threads, live: live.to_vec(), barriers, left: Vec::new() });
     }
 
     /// Lanes exit. Whether the whole block did.
     pub fn exit(&mut self, block: u32, warp: u32, mask: u32) -> bool {
+        let numbered = self.numbering.warp(block, warp);
         let Some(state) = self.blocks.get_mut(&block) else { return false };
         state.live[warp as usize] &= !mask;
+        for lane in lanes(mask) {
+            let now = state.threads[warp as usize * LANES + lane].time;
+            match state.left.last_mut() {
+                Some((of, left, time)) if (*of, *time) == (numbered, now) => *left |= 1 << lane,
+                _ => state.left.push((numbered, 1 << lane, now)),
+            }
+        }
         let ended = state.live.iter().all(|live| *live == 0);
         if ended {
             self.blocks.remove(&block);
             self.released.retain(|(of_block, _), _| *of_block != Some(block));
         }
         ended
+    }
+
+    /// Which of the threads `lanes` of a warp, numbered through the grid, a clock knows up to `time`.
+    pub fn known(&self, clock: &Clock, warp: u32, of: u32, time: u32) -> u32 {
+        let known = clock.known(self.numbering, warp, of, time);
+        match self.unknown.get(&warp) {
+            Some(times) if known != 0 => lanes(known)
+                .filter(|lane| times[*lane] <= time)
+                .fold(known, |known, lane| known & !(1 << lane)),
+            _ => known,
+        }
+    }
+
+    /// Others of a block meet: of these, and of no exited lanes, will be known what they did.
+    fn part(&mut self, block: u32) {
+        let Some(state) = self.blocks.get_mut(&block) else { return };
+        for (warp, mask, time) in state.left.drain(..) {
+            let times = self.unknown.entry(warp).or_insert([u32::MAX; LANES]);
+            lanes(mask).for_each(|lane| times[lane] = time);
+        }
     }
 
     fn thread(&mut self, who: Who) -> Option<&mut Thread> {
@@ -230,6 +268,7 @@ impl Ordering {
 
     /// A barrier lets go of who waited: warps in their block, and lanes.
     pub fn release(&mut self, block: u32, number: u32, woken: &[(u32, u32, u32)]) {
+        self.part(block);
         let numbering = self.numbering;
         let Some(state) = self.blocks.get_mut(&block) else { return };
         let arrived = state.barriers[number as usize].arrived.take();
@@ -265,6 +304,7 @@ impl Ordering {
 
     /// Lanes of a warp have met.
     pub fn warp_sync(&mut self, block: u32, warp: u32, mask: u32) {
+        self.part(block);
         let numbered = self.numbering.warp(block, warp);
         let Some(state) = self.blocks.get_mut(&block) else { return };
         let (all, sure) = meet(state, numbered, warp as usize, mask);

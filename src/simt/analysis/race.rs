@@ -2,7 +2,7 @@
 //! them comes first is open; atomic operations of one commuting class may come in any order.
 
 use crate::simt::analysis::order::Who;
-use crate::simt::analysis::shadow::{Cell, Kind, Record, UNDER_WAY};
+use crate::simt::analysis::shadow::{Cell, Kind, Record, under_way};
 use crate::simt::analysis::taint::Taint;
 use crate::simt::analysis::{Analysis, MOST_RACES};
 use crate::simt::compute::AtomicOp;
@@ -20,6 +20,7 @@ pub enum Access {
     Write,
     Atomic,
     Copy,
+    Fetch,
 }
 
 /// One side of a race.
@@ -54,6 +55,8 @@ pub struct Touching<'a> {
     pub len: usize,
     pub kind: Kind,
     pub order: Option<Order>,
+    /// Of an asynchronous copy: its group.
+    pub group: Option<u32>,
     /// What is written; empty otherwise.
     pub bytes: &'a [u8],
     /// What that depends on.
@@ -81,6 +84,7 @@ fn access(kind: Kind) -> Access {
         Kind::Write => Access::Write,
         Kind::Atomic { .. } => Access::Atomic,
         Kind::Copy => Access::Copy,
+        Kind::Fetch => Access::Fetch,
     }
 }
 
@@ -124,6 +128,21 @@ impl Analysis<'_> {
         self.classes.get(usize::from(class)).is_some_and(|(op, ty, _)| is_commuting(*op, *ty))
     }
 
+    /// How an access is remembered.
+    pub fn record(&mut self, at: &At, touching: &Touching, space: Space) -> Record {
+        let who = self.who(at, touching.lane);
+        let for_block = touching.order.is_some_and(|order| order.scope == Reach::Block);
+        Record {
+            warp: who.warp,
+            lanes: 1 << who.lane,
+            time: touching.group.map_or_else(|| self.order.time(who), under_way),
+            pc: at.pc,
+            kind: touching.kind,
+            is_strong: touching.order.is_some_and(|order| order.is_strong),
+            for_block: for_block && space == Space::Global,
+        }
+    }
+
     /// An access, held against all before it. What is read depends on the taint that is returned.
     pub fn touch(&mut self, at: &At, touching: &Touching) -> Taint {
         let (space, address) = locate(touching.space, touching.address);
@@ -136,7 +155,7 @@ impl Analysis<'_> {
 
     fn touch_local(&mut self, at: &At, touching: &Touching, address: u64) -> Taint {
         let lane = touching.lane as u64;
-        let (mut read, writes) = (Vec::new(), touching.kind != Kind::Read);
+        let (mut read, writes) = (Vec::new(), !touching.kind.only_reads());
         let Some(warp) = self.warp(at) else { return Taint::NONE };
         warp.local.visit(lane << 40 | address, touching.len, |cell, _, _| {
             if writes {
@@ -150,21 +169,13 @@ impl Analysis<'_> {
 
     fn touch_shared(&mut self, at: &At, touching: &Touching, space: Space, address: u64) -> Taint {
         let who = self.who(at, touching.lane);
+        let record = self.record(at, touching, space);
         let clock = self.order.knows(who);
         let sure = self.order.sure(who);
         // Of the last at a ticket it is no chance that it came later.
         let last = self.control(at, touching.lane).label;
-        let for_block = touching.order.is_some_and(|order| order.scope == Reach::Block);
-        let record = Record {
-            warp: who.warp,
-            lanes: 1 << who.lane,
-            time: if touching.kind == Kind::Copy { UNDER_WAY } else { self.order.time(who) },
-            pc: at.pc,
-            kind: touching.kind,
-            is_strong: touching.order.is_some_and(|order| order.is_strong),
-            for_block: for_block && space == Space::Global,
-        };
-        let numbering = self.order.numbering;
+        let order = &self.order;
+        let numbering = order.numbering;
         let is_atomic = matches!(touching.kind, Kind::Atomic { .. });
         let commutes = match touching.kind {
             Kind::Atomic { class, .. } => self.commutes(class),
@@ -186,19 +197,17 @@ impl Analysis<'_> {
             let is_same = touching.kind == Kind::Write && cell.is_known && cell.value == value;
             let against = |other: &Record| {
                 let mut lanes = other.lanes;
-                if other.warp == who.warp && other.time != UNDER_WAY {
+                if other.warp == who.warp && !other.is_under_way() {
                     lanes &= !(1 << who.lane);
                 }
-                let known = match other.time {
-                    UNDER_WAY => 0,
-                    time => clock.known(numbering, other.warp, lanes, time),
+                let known = match other.is_under_way() {
+                    true => 0,
+                    false => order.known(&clock, other.warp, lanes, other.time),
                 };
                 let same_block = numbering.block_of(other.warp) == who.block;
                 let for_each_other = same_block || !other.for_block && !record.for_block;
                 let sure = match &sure {
-                    Some(sure) if other.time != UNDER_WAY => {
-                        sure.known(numbering, other.warp, lanes, other.time)
-                    }
+                    Some(sure) if !other.is_under_way() => order.known(sure, other.warp, lanes, other.time),
                     _ => known,
                 };
                 Against {
@@ -229,13 +238,13 @@ impl Analysis<'_> {
             cell.records.retain(|other| {
                 let against = against(other);
                 let unordered = against.unordered;
-                let of_reads = (other.kind, touching.kind) == (Kind::Read, Kind::Read);
+                let of_reads = other.kind.only_reads() && touching.kind.only_reads();
                 let writes_same = is_same && other.kind == Kind::Write;
                 if !of_reads && !writes_same {
                     meet(other, against, against.is_strong);
                 }
                 let stays = match touching.kind {
-                    Kind::Read => !of_reads || unordered != 0,
+                    Kind::Read | Kind::Fetch => !of_reads || unordered != 0,
                     Kind::Atomic { .. } => true,
                     // Of writers of the same, all are remembered.
                     Kind::Write | Kind::Copy => unordered != 0 && writes_same,
@@ -261,7 +270,7 @@ impl Analysis<'_> {
                     let mut against = against(other);
                     if before > 0 && !is_atomic {
                         before -= 1;
-                        let known = clock.known(numbering, other.warp, against.unordered, other.time - 1);
+                        let known = order.known(&clock, other.warp, against.unordered, other.time - 1);
                         against.unordered &= !known;
                         against.by_chance |= known;
                     }
@@ -272,7 +281,7 @@ impl Analysis<'_> {
                     } else if other.kind != touching.kind || !commutes {
                         disorder |= is_luck(by_chance) || unordered != 0;
                     }
-                    let stays = touching.kind == Kind::Read || unordered != 0;
+                    let stays = touching.kind.only_reads() || unordered != 0;
                     if !stays && (writes || is_atomic && other.kind != touching.kind) {
                         cell.before.retain(|known| !known.is_of(other));
                         cell.before.push(*other);
@@ -297,7 +306,7 @@ impl Analysis<'_> {
                 taints.push(cell.taint);
             }
             match touching.kind {
-                Kind::Read => {}
+                Kind::Read | Kind::Fetch => {}
                 Kind::Write | Kind::Copy => {
                     (cell.value, cell.taint) = (value, touching.taint);
                     cell.is_known = !touching.bytes.is_empty();

@@ -10,8 +10,13 @@ use crate::simt::analysis::taint::Taint;
 const PAGE: u64 = 256;
 /// Bytes of a word.
 const WORD: u64 = 4;
-/// The time of a copy that is under way: nobody can know of it.
-pub const UNDER_WAY: u32 = u32::MAX;
+/// Groups of asynchronous copies that a thread can tell apart; times are lower.
+const GROUPS: u32 = 1 << 30;
+
+/// The time of an asynchronous copy of this group while it is under way: nobody can know of it.
+pub fn under_way(group: u32) -> u32 {
+    u32::MAX - group.min(GROUPS)
+}
 
 /// What an access does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +30,16 @@ pub enum Kind {
     },
     /// An asynchronous copy's write.
     Copy,
+    /// An asynchronous copy's read.
+    Fetch,
 }
 
 impl Kind {
+    /// Whether nothing is changed.
+    pub fn only_reads(self) -> bool {
+        matches!(self, Self::Read | Self::Fetch)
+    }
+
     /// Bytes of an atomic operation.
     pub fn bytes(self) -> Option<u8> {
         match self {
@@ -52,6 +64,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether it is an asynchronous copy's, and that is not done.
+    pub fn is_under_way(&self) -> bool {
+        self.time >= u32::MAX - GROUPS
+    }
+
     /// Whether the same threads did something of the same kind.
     pub fn is_of(&self, other: &Self) -> bool {
         (self.warp, self.lanes, self.kind) == (other.warp, other.lanes, other.kind)
@@ -105,6 +122,16 @@ impl Cell {
             _ if is_atomic => self.atomics.push(record),
             _ => self.records.push(record),
         }
+    }
+
+    /// The copy that is `begun`, of one lane, was done at `time`: what it did is now as if the thread had done it.
+    pub fn done(&mut self, begun: &Record, time: u32) {
+        let is_it = |record: &&mut Record| record.is_beside(begun) && record.lanes & begun.lanes != 0;
+        let Some(found) = self.records.iter_mut().find(is_it) else { return };
+        found.lanes &= !begun.lanes;
+        self.records.retain(|record| record.lanes != 0);
+        let kind = if begun.kind == Kind::Fetch { Kind::Read } else { Kind::Write };
+        self.push(Record { kind, time, ..*begun });
     }
 }
 
@@ -261,6 +288,18 @@ mod tests {
         for address in [u64::MAX, u64::MAX - 3, u64::MAX - 4] {
             Shadow::default().visit(address, 4, |_, _, _| panic!("there is nothing"));
         }
+    }
+
+    #[test]
+    fn a_copy_that_is_done_is_one_lanes_own_access() {
+        let fetch = |lane, group| Record { kind: Kind::Fetch, time: under_way(group), ..record(lane, 1) };
+        let mut cell = Cell::NEW;
+        [fetch(0, 0), fetch(3, 0), fetch(0, 1)].into_iter().for_each(|record| cell.push(record));
+        cell.done(&fetch(0, 0), 9);
+        let left: Vec<_> = cell.records.iter().map(|it| (it.kind, it.lanes, it.is_under_way())).collect();
+        assert_eq!(left, [(Kind::Fetch, 0b1000, true), (Kind::Fetch, 0b1, true), (Kind::Read, 0b1, false)]);
+        cell.done(&fetch(5, 0), 9);
+        assert_eq!(cell.records.len(), 3, "nobody else's copy is done by that");
     }
 
     #[test]

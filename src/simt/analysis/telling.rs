@@ -2,7 +2,7 @@
 
 use crate::simt::analysis::meeting::Meeting;
 use crate::simt::analysis::race::Touching;
-use crate::simt::analysis::shadow::{Kind, Shadow, UNDER_WAY};
+use crate::simt::analysis::shadow::{Kind, Shadow};
 use crate::simt::analysis::taint::{Draw, Registers, Taint};
 use crate::simt::analysis::{Analysis, Block, Warp};
 use crate::simt::compute::AtomicOp;
@@ -116,6 +116,7 @@ impl Observer for Analysis<'_> {
                 len,
                 kind: Kind::Read,
                 order: access.order.is_strong.then_some(access.order),
+                group: None,
                 bytes: &[],
                 taint: Taint::NONE,
             };
@@ -155,6 +156,7 @@ impl Observer for Analysis<'_> {
                 len,
                 kind: Kind::Write,
                 order: access.order.is_strong.then_some(access.order),
+                group: None,
                 bytes: &bytes[lane][..len],
                 taint,
             };
@@ -177,6 +179,7 @@ impl Observer for Analysis<'_> {
             len,
             kind: Kind::Atomic { class, bytes: len as u8 },
             order: Some(op.order),
+            group: None,
             bytes: &[],
             taint: of_operands,
         };
@@ -324,6 +327,7 @@ impl Observer for Analysis<'_> {
                 len: piece.len,
                 kind,
                 order: None,
+                group: None,
                 bytes: if kind == Kind::Write { &piece.bytes[..piece.len] } else { &[] },
                 taint: all,
             };
@@ -345,48 +349,53 @@ impl Observer for Analysis<'_> {
         self.address(at, &op.to, lane);
         self.address(at, &op.from, lane);
         let mut taint = self.stored(at, op.source_bytes.into_iter(), lane);
-        let touching = |space, address, len, kind, taint| Touching {
-            lane,
-            space: Some(space),
-            address,
-            len,
-            kind,
-            order: None,
-            bytes: &[],
-            taint,
-        };
         if copy.source_bytes > 0 {
-            let from =
-                touching(Space::Global, copy.from, copy.source_bytes as usize, Kind::Read, Taint::NONE);
-            let read = self.touch(at, &from);
+            let read = self.touch(at, &side_of(copy, Kind::Fetch));
             taint = self.labels.union(taint, read);
         }
-        self.touch(at, &touching(Space::Shared, copy.to, copy.bytes as usize, Kind::Copy, taint));
+        self.touch(at, &Touching { taint, ..side_of(copy, Kind::Copy) });
         if let Some(warp) = self.warp(at) {
-            warp.copies.push((copy.lane, copy.group, at.pc, copy.to, copy.bytes));
+            warp.copies.push(*copy);
         }
     }
 
     fn wait_for_copies(&mut self, at: &At, active: u32, left: Option<u32>, groups: &[u32; LANES]) {
         let Some(warp) = self.warp(at) else { return };
-        let due = |(lane, group, ..): &mut (u8, u32, u32, u64, u32)| {
-            let lane = usize::from(*lane);
-            active >> lane & 1 == 1 && left.is_none_or(|left| group.saturating_add(left) < groups[lane])
+        let due = |copy: &mut Copy| {
+            let lane = usize::from(copy.lane);
+            active >> lane & 1 == 1 && left.is_none_or(|left| copy.group.saturating_add(left) < groups[lane])
         };
         let due: Vec<_> = warp.copies.extract_if(.., due).collect();
-        for (lane, _, pc, to, bytes) in due {
-            let who = self.who(at, usize::from(lane));
+        for copy in due {
+            let who = self.who(at, usize::from(copy.lane));
             let time = self.order.time(who);
+            let begun = At { pc: copy.pc, ..*at };
+            let (from, to) = (side_of(&copy, Kind::Fetch), side_of(&copy, Kind::Copy));
+            let fetch = self.record(&begun, &from, Space::Global);
+            self.global.visit(from.address, from.len, |cell, _, _| cell.done(&fetch, time));
+            let write = self.record(&begun, &to, Space::Shared);
             if let Some(block) = self.blocks.get_mut(&who.block) {
-                block.shared.visit(to, bytes as usize, |cell, _, _| {
-                    for record in &mut cell.records {
-                        let is_it = record.kind == Kind::Copy && record.time == UNDER_WAY && record.pc == pc;
-                        if is_it && record.warp == who.warp && record.lanes == 1 << lane {
-                            (record.kind, record.time) = (Kind::Write, time);
-                        }
-                    }
-                });
+                block.shared.visit(to.address, to.len, |cell, _, _| cell.done(&write, time));
             }
         }
+    }
+}
+
+/// One side of an asynchronous copy, which reads global and writes shared memory.
+fn side_of(copy: &Copy, kind: Kind) -> Touching<'static> {
+    let (space, address, bytes) = match kind {
+        Kind::Fetch => (Space::Global, copy.from, copy.source_bytes),
+        _ => (Space::Shared, copy.to, copy.bytes),
+    };
+    Touching {
+        lane: usize::from(copy.lane),
+        space: Some(space),
+        address,
+        len: bytes as usize,
+        kind,
+        order: None,
+        group: Some(copy.group),
+        bytes: &[],
+        taint: Taint::NONE,
     }
 }

@@ -73,8 +73,10 @@ pub fn said(kernel: &Kernel) -> Result<Said, String> {
     let explored = explore(&subject, &text, &settings);
     let mut schedules: Vec<Schedule> = (0..SCHEDULES).map(Schedule::of_seed).collect();
     schedules.extend((0..u64::from(kernel.blocks)).map(|block| Schedule::LastBlock { block }));
-    let executions =
-        subject.ready(|ready| ready.all(&schedules, WATCHED).map_err(|fault| fault.to_string()))?;
+    let executions = subject.ready(|ready| match ready.all(&schedules, WATCHED) {
+        (executions, None) => Ok(executions),
+        (_, Some(fault)) => Err(fault.to_string()),
+    })?;
     // What an instruction needs comes before it, and belongs to its step.
     let step = |line: u32| lines.iter().position(|known| line <= *known);
     let judgements = executions.iter().filter_map(|execution| execution.judgement.as_ref());

@@ -333,7 +333,8 @@ fn wake(threads: &mut [Thread], barrier: Status) -> bool {
     {
         return false;
     }
-    let met: Clock = meet(threads.iter().map(|thread| &thread.standing.clock));
+    // Who exited takes no part.
+    let met: Clock = meet(threads.iter().filter(|thread| waits(thread)).map(|thread| &thread.standing.clock));
     for thread in threads.iter_mut().filter(|thread| waits(thread)) {
         (thread.status, thread.standing.clock) = (Status::Runs, met.clone());
     }

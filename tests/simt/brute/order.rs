@@ -4,7 +4,7 @@
 //! Order is made by barriers, and by release and acquire patterns (PTX ISA, Memory Consistency Model): a fence before a
 //! strong write, a strong read of it or of what changed it atomically, a fence behind that, all for scopes that hold
 //! both threads. Every operation of a pattern must have such a scope by itself, which PTX does not ask for where a
-//! fence and its write differ. Threads that exited come before later barriers: METHODOLOGY.md says so.
+//! fence and its write differ. A barrier is not held up by threads that exited, and orders nothing of what they did.
 
 use std::hash::Hasher;
 

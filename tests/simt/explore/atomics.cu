@@ -44,7 +44,7 @@ KERNEL locked_sum(ARGUMENTS) {
     if (TID != 0) return;
     while (atomicCAS(counter, 0u, 1u) != 0u) {}  // here: locked_sum
     __threadfence();
-    *reinterpret_cast<volatile float*>(out) = *reinterpret_cast<volatile float*>(out) + x[blockIdx.x];  // here: locked_sum
+    *reinterpret_cast<volatile float*>(out) = *reinterpret_cast<volatile float*>(out) + lopsided(blockIdx.x);  // here: locked_sum
     __threadfence();
     atomicExch(counter, 0u);  // here: locked_sum
 }

@@ -46,6 +46,16 @@ KERNEL named_barriers(ARGUMENTS) {
     }
 }
 
+KERNEL left_behind(ARGUMENTS) {
+    __shared__ float s[64];
+    if (TID >= 32) {
+        s[TID] = x[AT];  // race: left_behind
+        return;
+    }
+    __syncthreads();
+    out[AT] = s[TID + 32];  // race: left_behind
+}
+
 KERNEL flag(ARGUMENTS) {
     __shared__ float value;
     __shared__ volatile int ready;

@@ -19,6 +19,9 @@ __device__ __forceinline__ float block_tree(float value) {
     return s[0];
 }
 
+// Four numbers whose sum rounds otherwise where it begins elsewhere.
+__device__ __forceinline__ float lopsided(unsigned i) { return i % 2 == 1 ? 1.0f : i == 0 ? 1.0e8f : -1.0e8f; }
+
 // All partials in their own order.
 __device__ __forceinline__ float sum_of(const float* part) {
     float total = 0.0f;

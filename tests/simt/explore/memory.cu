@@ -65,6 +65,24 @@ KERNEL copy_not_awaited(ARGUMENTS) {
     out[AT] = s[63 - TID];  // race: copy_not_awaited
 }
 
+KERNEL source_overwritten(ARGUMENTS) {
+    __shared__ float s[64];
+    const unsigned to = static_cast<unsigned>(__cvta_generic_to_shared(&s[TID]));
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(part + AT) : "memory");  // race: source_overwritten
+    part[AT] = x[AT];  // race: source_overwritten
+    asm volatile("cp.async.wait_all;" ::: "memory");
+    out[AT] = s[TID];
+}
+
+KERNEL source_overwritten_later(ARGUMENTS) {
+    __shared__ float s[64];
+    const unsigned to = static_cast<unsigned>(__cvta_generic_to_shared(&s[TID]));
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(part + AT) : "memory");
+    asm volatile("cp.async.wait_all;" ::: "memory");
+    part[AT] = x[AT];
+    out[AT] = s[TID];
+}
+
 KERNEL uninitialised(ARGUMENTS) {
     __shared__ float s[65];
     s[TID] = x[AT];

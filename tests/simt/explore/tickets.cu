@@ -40,7 +40,7 @@ KERNEL ticket_by_addition(ARGUMENTS) {
 
 // No race, a ticket with both fences, and the sum still begins with whichever block came last.
 KERNEL winner_begins_with_its_own(ARGUMENTS) {
-    const float p = block_tree(x[AT]);
+    const float p = block_tree(TID == 0 ? lopsided(blockIdx.x) : 0.0f);
     if (TID != 0) return;
     part[blockIdx.x] = p;
     __threadfence();
@@ -118,6 +118,15 @@ KERNEL ticket_is_stored(ARGUMENTS) {
 
 KERNEL ticket_is_an_address(ARGUMENTS) {
     if (TID == 0) out[atomicAdd(counter, 1u)] = x[blockIdx.x];  // here: ticket_is_an_address
+}
+
+// The number drawn says which lanes exchange; it is all of them in any case, which only this text's reader knows.
+KERNEL ticket_is_a_mask(ARGUMENTS) {
+    if (TID >= 32) return;
+    unsigned drawn = TID == 0 ? atomicAdd(counter, 1u) : 0;  // here: ticket_is_a_mask
+    drawn = __shfl_sync(EVERY_LANE, drawn, 0);
+    const unsigned mask = 0u - (drawn / 4 + 1);
+    out[AT] = __shfl_xor_sync(mask, x[AT], 1);
 }
 
 KERNEL ticket_decides(ARGUMENTS) {
@@ -217,12 +226,12 @@ KERNEL grid_barrier(ARGUMENTS) {
     __syncthreads();
     if (TID == 0) {
         __threadfence();
-        atomicAdd(counter, 1u);
+        atomicAdd(counter, 1u);  // here: grid_barrier
         while (*reinterpret_cast<volatile unsigned*>(counter) < gridDim.x) {}  // here: grid_barrier
         __threadfence();
     }
     __syncthreads();
-    out[AT] = part[255 - AT];
+    out[AT] = part[255 - AT];  // here: grid_barrier
 }
 
 // The winner takes its part from memory again; the partials are ordered.
