@@ -41,6 +41,10 @@ impl Mapped {
         // SAFETY: the file is only read, and every byte pattern is valid in it. That nobody else changes or
         // shortens it meanwhile is up to the user, as the module's head says.
         let map = unsafe { Mmap::map(&file) }.map_err(cannot())?;
+        // Where the file is not in the page cache yet, it comes there in pieces of 2 MiB, which are mapped whole: page
+        // by page that takes longer than the comparison. Where the system knows no such pieces, nothing is lost.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::HugePage);
         if let Some(what) = foreign::remedy(path, &map) {
             return Err(Error::input(format!("{}: {what}", path.display())));
         }
