@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod element;
 pub mod fill;
 pub mod findings;
+pub mod lasts;
 pub mod minimise;
 pub mod plan;
 pub mod schedules;
@@ -43,8 +44,6 @@ impl Settings {
 const WATCHED: usize = 4;
 /// Threads of a launch, at most: each is remembered.
 const MOST_THREADS: u64 = 1 << 24;
-/// Blocks that are tried as the last at a ticket, at most.
-const MOST_LASTS: usize = 4096;
 /// How many times the instructions that one execution may take trying blocks as the last may take in all.
 pub const LASTS_PER_EXECUTION: u64 = 64;
 
@@ -102,17 +101,11 @@ pub fn explore_ready(ready: &Ready, text: &str, settings: &Settings) -> Result<E
     }));
     if why.is_empty() {
         let blocks = findings::participants(&executions);
-        let takes = executions[0].instructions.saturating_mul(2 * blocks.len() as u64);
-        if let Some(limit) = limit_of_lasts(blocks.len(), takes, settings.most_for_lasts) {
-            let blocks = blocks.len();
-            why.push(Finding::general(format!(
-                "{blocks} blocks draw tickets, and each had to be tried as the last one; {limit}"
-            )));
-        } else {
-            lasts = blocks.len();
-            executions.extend(ready.each_last(&blocks).map_err(in_words)?);
-            why = findings::why(&executions, text);
-        }
+        let tried = lasts::each(ready, &blocks, &executions[0], settings.most_for_lasts).map_err(in_words)?;
+        lasts = tried.blocks;
+        executions.extend(tried.executions);
+        why = findings::why(&executions, text);
+        why.extend(tried.why);
     }
     let races = findings::races(&executions, text);
     let compared = compare(&executions)?;
@@ -145,17 +138,5 @@ pub fn explore_ready(ready: &Ready, text: &str, settings: &Settings) -> Result<E
         lasts,
         instructions: executions.iter().map(|execution| execution.instructions).sum(),
         seconds: 0.0,
-    })
-}
-
-/// Why not every block that draws a ticket is tried as the last, if that takes so many instructions.
-fn limit_of_lasts(blocks: usize, takes: u64, most: u64) -> Option<String> {
-    if blocks > MOST_LASTS {
-        return Some(format!("{MOST_LASTS} are tried at the most: take a smaller grid"));
-    }
-    (takes > most).then(|| {
-        format!(
-            "that takes about {takes} thread instructions, and {most} are allowed: raise --max-instructions"
-        )
     })
 }

@@ -21,6 +21,11 @@ pub fn why(executions: &[Execution], text: &str) -> Vec<Finding> {
     by_line.into_values().collect()
 }
 
+/// Whether analyses found nothing at all.
+pub fn are_clean(executions: &[Execution]) -> bool {
+    judgements(executions).all(|judgement| judgement.doubts.is_empty() && judgement.races.is_empty())
+}
+
 /// Races.
 pub fn races(executions: &[Execution], text: &str) -> Vec<Finding> {
     let mut by_lines: BTreeMap<(u32, u32), Finding> = BTreeMap::new();

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::digest::{Digest, digest_of_bytes};
 use crate::explore::plan::{Argument, Role};
-use crate::simt::analysis::{Analysis, Differing, Held, Judgement};
+use crate::simt::analysis::{Analysis, Differing, Judgement};
 use crate::simt::{self, Fault, FaultKind, Launch, Loaded, Memory, Module, Options, Schedule};
 
 /// A launch that is executed again and again.
@@ -163,25 +163,6 @@ impl Ready<'_> {
         self.execute(schedule, false, None)
     }
 
-    /// Tries each of `blocks` as the last, twice: first to learn what they hold by then, and then to follow what
-    /// differs between them.
-    ///
-    /// # Errors
-    /// As of [`Ready::one`].
-    pub fn each_last(&self, blocks: &[u32]) -> simt::Result<Vec<Execution>> {
-        let with = |differing: Option<&Differing>| -> simt::Result<Vec<Execution>> {
-            let last = |block: &u32| Schedule::LastBlock { block: u64::from(*block) };
-            blocks.par_iter().map(|block| self.execute(last(block), true, differing)).collect()
-        };
-        let first = with(None)?;
-        let held: Vec<&Held> = first
-            .iter()
-            .filter_map(|execution| execution.judgement.as_ref())
-            .map(|judgement| &judgement.held)
-            .collect();
-        with(Some(&Differing::of(&held)))
-    }
-
     /// The memory behind the launch, all in turn.
     ///
     /// # Errors
@@ -192,7 +173,12 @@ impl Ready<'_> {
         Ok(self.memory)
     }
 
-    fn execute(
+    /// Executes under one schedule. If it is watched, it is analysed, and `differing` is known to differ between blocks
+    /// that can be the last.
+    ///
+    /// # Errors
+    /// As of [`Ready::one`].
+    pub fn execute(
         &self,
         schedule: Schedule,
         is_watched: bool,
@@ -225,7 +211,11 @@ impl Ready<'_> {
         }
     }
 
-    fn outcome(&self, memory: &Memory) -> simt::Result<Outcome> {
+    /// What an execution that ended with this memory came to.
+    ///
+    /// # Errors
+    /// If the outputs do not lie in it.
+    pub fn outcome(&self, memory: &Memory) -> simt::Result<Outcome> {
         let (mut parts, mut first) = (Vec::new(), None);
         for (name, address, len) in &self.outputs {
             let (bytes, unwritten) = memory.peek(*address, *len)?;

@@ -72,7 +72,7 @@ struct Entered {
 }
 
 /// A warp as the analysis has it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Warp {
     registers: Registers,
     entered: Vec<Entered>,
@@ -82,7 +82,7 @@ struct Warp {
 }
 
 /// A block as the analysis has it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Block {
     shared: Shadow,
     /// What was stored in some way of a branch that others did not go: of all bytes.
@@ -91,10 +91,11 @@ struct Block {
     meetings: Vec<meeting::Meeting>,
 }
 
-/// The analysis of one execution.
+/// The analysis of one execution. A clone goes on from where the execution is.
+#[derive(Clone)]
 pub struct Analysis<'k> {
     kernel: &'k Kernel,
-    regions: FxHashMap<u32, Rc<Region>>,
+    regions: Rc<FxHashMap<u32, Rc<Region>>>,
     grid: [u32; 3],
     threads: [u32; 3],
     order: Ordering,
@@ -117,9 +118,10 @@ impl<'k> Analysis<'k> {
     /// Of a launch of `kernel`.
     pub fn new(kernel: &'k Kernel, grid: [u32; 3], block: [u32; 3]) -> Self {
         let warps = block.iter().fold(1u32, |all, extent| all.saturating_mul(*extent)).div_ceil(32).max(1);
+        let regions = flow::regions(kernel).into_iter();
         Self {
             kernel,
-            regions: flow::regions(kernel).into_iter().map(|(at, region)| (at, Rc::new(region))).collect(),
+            regions: Rc::new(regions.map(|(at, region)| (at, Rc::new(region))).collect()),
             grid,
             threads: block,
             order: Ordering::new(Numbering { warps }),

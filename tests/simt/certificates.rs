@@ -241,37 +241,52 @@ fn a_reason_has_its_place() {
     assert_eq!(found.distinct > 1, found.differ.is_some());
 }
 
-/// What trying all blocks as the last would take too long for is no proof, and says how to allow it.
-#[test]
-fn blocks_are_not_tried_as_the_last_beyond_the_limit() {
+/// The kernel `ticket`, of so many blocks, at most 131.
+fn ticket(blocks: u32, settings: &Settings) -> Explored {
     let (name, ptx, ..) = FILES[2];
     assert_eq!(name, "tickets");
     let module = Arc::new(Module::new(ptx).unwrap());
     let arguments = arguments(&[
-        ("x", "in:f32:256"),
-        ("out", "both:f32:256"),
+        ("x", "in:f32:8384:wide"),
+        ("out", "both:f32:1"),
         ("part", "both:f32:256"),
-        ("counter", "both:u32:256"),
+        ("counter", "both:u32:1"),
     ]);
     let subject = Subject {
         module: &module,
         entry: "ticket",
-        grid: [4, 1, 1],
+        grid: [blocks, 1, 1],
         block: [64, 1, 1],
         shared: 0,
         arguments: &arguments,
         fuel: 1 << 22,
     };
-    let found =
-        |most_for_lasts| explore(&subject, ptx, &Settings { most_for_lasts, ..Settings::of(1) }).unwrap();
-    let all = found(u64::MAX);
-    assert_eq!((all.verdict, all.lasts), (Independent, 4));
-    let none = found(1000);
+    explore(&subject, ptx, settings).unwrap()
+}
+
+/// What trying all blocks as the last would take too long for is no proof, and says how to allow it.
+#[test]
+fn blocks_are_not_tried_as_the_last_beyond_the_limit() {
+    let none = ticket(4, &Settings { most_for_lasts: 1000, ..Settings::of(1) });
     assert_eq!((none.verdict, none.lasts), (Verdict::MayDepend, 0));
     let [reason] = &none.why[..] else { panic!("{none:?}") };
     assert!(
         reason.what.starts_with("4 blocks draw tickets") && reason.what.ends_with("raise --max-instructions")
     );
+}
+
+/// All that another block did is executed once for many of those that are tried as the last.
+#[test]
+fn trying_many_blocks_as_the_last_takes_few_launches() {
+    for blocks in [1, 2, 7, 8, 9, 64, 131] {
+        let once = ticket(blocks, &Settings { most_for_lasts: 0, ..Settings::of(1) }).instructions;
+        let tried = ticket(blocks, &Settings::of(1));
+        assert_eq!((tried.verdict, tried.lasts), (Independent, blocks as usize), "{tried:?}");
+        // Twice: eight parts, each of which is halved, and the launch of which nothing was tried.
+        let halvings = u64::from(blocks.div_ceil(8).ilog2());
+        let launches = 2 * (u64::from(blocks.min(8)) + halvings + 2) + 1;
+        assert!(tried.instructions <= launches * once, "{blocks}: {} of {once}", tried.instructions);
+    }
 }
 
 /// Every way of our own to sum: what is claimed to be the same from run to run is certified, atomics depend.

@@ -35,7 +35,7 @@ struct Gathering {
 }
 
 /// A block at work.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Block {
     threads: Vec<Thread>,
     live: Vec<u32>,
@@ -45,13 +45,14 @@ struct Block {
 }
 
 /// What was released at a place: for the block, by its number, and for anybody.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Released {
     to_block: FxHashMap<u32, Rc<Clock>>,
     to_all: Option<Rc<Clock>>,
 }
 
 /// The order of a launch so far.
+#[derive(Debug, Clone)]
 pub struct Ordering {
     /// How things are numbered.
     pub numbering: Numbering,

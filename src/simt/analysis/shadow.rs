@@ -1,6 +1,8 @@
 //! Shadow memory: for every byte who accessed it since its last ordered write, all readers and writers. Words of four
 //! bytes that were only accessed whole are kept as one.
 
+use std::rc::Rc;
+
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -141,10 +143,10 @@ struct Word {
     bytes: Option<Box<[Cell; WORD as usize]>>,
 }
 
-/// The shadow of a memory.
-#[derive(Debug, Default)]
+/// The shadow of a memory. Clones share what neither changes.
+#[derive(Debug, Clone, Default)]
 pub struct Shadow {
-    pages: FxHashMap<u64, Box<[Word]>>,
+    pages: FxHashMap<u64, Rc<[Word]>>,
 }
 
 impl Shadow {
@@ -200,7 +202,9 @@ impl Shadow {
     /// Visits every cell that was ever met, with its address.
     pub fn each(&mut self, mut each: impl FnMut(u64, &mut Cell)) {
         for (page, words) in &mut self.pages {
-            for (word, first) in words.iter_mut().zip((page * PAGE * WORD..).step_by(WORD as usize)) {
+            for (word, first) in
+                Rc::make_mut(words).iter_mut().zip((page * PAGE * WORD..).step_by(WORD as usize))
+            {
                 match &mut word.bytes {
                     None if word.whole.is_new() => {}
                     None => each(first, &mut word.whole),
@@ -211,8 +215,9 @@ impl Shadow {
     }
 
     fn word(&mut self, number: u64) -> &mut Word {
-        let new = || vec![Word { whole: Cell::NEW, bytes: None }; PAGE as usize].into_boxed_slice();
-        &mut self.pages.entry(number / PAGE).or_insert_with(new)[(number % PAGE) as usize]
+        let new = || Rc::from(vec![Word { whole: Cell::NEW, bytes: None }; PAGE as usize]);
+        let page = self.pages.entry(number / PAGE).or_insert_with(new);
+        &mut Rc::make_mut(page)[(number % PAGE) as usize]
     }
 }
 

@@ -50,7 +50,7 @@ impl Taint {
 }
 
 /// What the registers of a warp depend on; `None` where nothing.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Registers {
     slots: Vec<Option<Box<[Taint; LANES]>>>,
     narrow: usize,
@@ -129,7 +129,7 @@ enum Label {
 }
 
 /// A place at which threads draw tickets.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Counter {
     /// Where it lies.
     pub address: u64,
@@ -164,7 +164,7 @@ pub struct Draw {
 }
 
 /// All arrivals of a launch, and what was asked of them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Labels {
     labels: Vec<Label>,
     lasts: FxHashMap<(usize, usize), u32>,
