@@ -202,6 +202,15 @@ const BARRIERS: &[Case] = &[
     case("arms", Differs, Depends, true, "", 1, "the two arms of a divergent branch are unordered"),
     case("early_return", Same, Independent, false, "", 8, "threads that return at once owe nobody anything"),
     case(
+        "left_behind_a_fence",
+        Same,
+        MayDepend,
+        true,
+        "",
+        8,
+        "the same with a fence before it exits, which nobody acquires",
+    ),
+    case(
         "left_behind",
         Same,
         MayDepend,

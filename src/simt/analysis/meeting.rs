@@ -61,7 +61,8 @@ impl Analysis<'_> {
     }
 
     fn is_known(&self, clock: &Rc<Clock>, who: Who, (warp, lane, time): (u32, u32, u32)) -> bool {
-        (warp, lane) == (who.warp, who.lane as u32) || self.order.known(clock, warp, 1 << lane, time) != 0
+        (warp, lane) == (who.warp, who.lane as u32)
+            || clock.known(self.order.numbering, warp, 1 << lane, time) != 0
     }
 
     /// A barrier lets go.

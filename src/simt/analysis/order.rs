@@ -3,8 +3,7 @@
 //!
 //! Stricter than hardware where PTX is (PTX ISA, Memory Consistency Model): a release needs a fence, or `.release`,
 //! before the strong write *in the thread that writes*, and an acquire one behind the strong read in the thread that
-//! reads. Threads that exit are awaited at barriers no more, and exiting orders nothing: what they did since they last
-//! met others, or released something, nobody ever knows of.
+//! reads. Threads that exit are awaited at barriers no more, and exiting orders nothing of what they did.
 
 use std::rc::Rc;
 
@@ -38,10 +37,10 @@ struct Gathering {
 #[derive(Debug, Clone)]
 struct Block {
     threads: Vec<Thread>,
+    /// Lanes of each warp that there were at its start, and those that did not exit.
+    all: Vec<u32>,
     live: Vec<u32>,
     barriers: Vec<Gathering>,
-    /// Lanes of warps, numbered through the grid, that exited, with their times then, since others last met.
-    left: Vec<(u32, u32, u32)>,
 }
 
 /// What was released at a place: for the block, by its number, and for anybody.
@@ -58,8 +57,6 @@ pub struct Ordering {
     pub numbering: Numbering,
     blocks: FxHashMap<u32, Block>,
     released: FxHashMap<(Option<u32>, u64), Released>,
-    /// Of lanes that exited before others of their block met: from which of their times on nobody knows of them.
-    unknown: FxHashMap<u32, [u32; LANES]>,
 }
 
 /// A lane of a warp, and its block, numbered through the grid.
@@ -98,59 +95,26 @@ impl Thread {
 impl Ordering {
     /// Nothing has happened.
     pub fn new(numbering: Numbering) -> Self {
-        Self {
-            numbering,
-            blocks: FxHashMap::default(),
-            released: FxHashMap::default(),
-            unknown: FxHashMap::default(),
-        }
+        Self { numbering, blocks: FxHashMap::default(), released: FxHashMap::default() }
     }
 
     /// A block begins with these lanes.
     pub fn start(&mut self, block: u32, live: &[u32]) {
         let threads = vec![Thread { time: 1, ..Thread::default() }; live.len() * LANES];
         let barriers = vec![Gathering::default(); 16];
-        self.blocks.insert(block, Block { threads, live: live.to_vec(), barriers, left: Vec::new() });
+        self.blocks.insert(block, Block { threads, all: live.to_vec(), live: live.to_vec(), barriers });
     }
 
     /// Lanes exit. Whether the whole block did.
     pub fn exit(&mut self, block: u32, warp: u32, mask: u32) -> bool {
-        let numbered = self.numbering.warp(block, warp);
         let Some(state) = self.blocks.get_mut(&block) else { return false };
         state.live[warp as usize] &= !mask;
-        for lane in lanes(mask) {
-            let now = state.threads[warp as usize * LANES + lane].time;
-            match state.left.last_mut() {
-                Some((of, left, time)) if (*of, *time) == (numbered, now) => *left |= 1 << lane,
-                _ => state.left.push((numbered, 1 << lane, now)),
-            }
-        }
         let ended = state.live.iter().all(|live| *live == 0);
         if ended {
             self.blocks.remove(&block);
             self.released.retain(|(of_block, _), _| *of_block != Some(block));
         }
         ended
-    }
-
-    /// Which of the threads `lanes` of a warp, numbered through the grid, a clock knows up to `time`.
-    pub fn known(&self, clock: &Clock, warp: u32, of: u32, time: u32) -> u32 {
-        let known = clock.known(self.numbering, warp, of, time);
-        match self.unknown.get(&warp) {
-            Some(times) if known != 0 => lanes(known)
-                .filter(|lane| times[*lane] <= time)
-                .fold(known, |known, lane| known & !(1 << lane)),
-            _ => known,
-        }
-    }
-
-    /// Others of a block meet: of these, and of no exited lanes, will be known what they did.
-    fn part(&mut self, block: u32) {
-        let Some(state) = self.blocks.get_mut(&block) else { return };
-        for (warp, mask, time) in state.left.drain(..) {
-            let times = self.unknown.entry(warp).or_insert([u32::MAX; LANES]);
-            lanes(mask).for_each(|lane| times[lane] = time);
-        }
     }
 
     fn thread(&mut self, who: Who) -> Option<&mut Thread> {
@@ -269,13 +233,12 @@ impl Ordering {
 
     /// A barrier lets go of who waited: warps in their block, and lanes.
     pub fn release(&mut self, block: u32, number: u32, woken: &[(u32, u32, u32)]) {
-        self.part(block);
         let numbering = self.numbering;
         let Some(state) = self.blocks.get_mut(&block) else { return };
         let arrived = state.barriers[number as usize].arrived.take();
         let mut waited = vec![0; state.live.len()];
         woken.iter().for_each(|(warp, mask, _)| waited[*warp as usize] |= mask);
-        if arrived.is_none() && waited == state.live {
+        if arrived.is_none() && waited == state.all {
             let time = state.threads.iter().map(|thread| thread.time).max().unwrap_or(0);
             let (mut knows, mut sure) = united(state.threads.iter());
             for clock in [Some(&mut knows), sure.as_mut()].into_iter().flatten() {
@@ -305,7 +268,6 @@ impl Ordering {
 
     /// Lanes of a warp have met.
     pub fn warp_sync(&mut self, block: u32, warp: u32, mask: u32) {
-        self.part(block);
         let numbered = self.numbering.warp(block, warp);
         let Some(state) = self.blocks.get_mut(&block) else { return };
         let (all, sure) = meet(state, numbered, warp as usize, mask);
@@ -321,10 +283,8 @@ impl Ordering {
 fn meet(state: &mut Block, numbered: u32, warp: usize, mask: u32) -> (Clock, Option<Clock>) {
     let threads = &mut state.threads[warp * LANES..(warp + 1) * LANES];
     let (mut all, mut sure) = united(lanes(mask).map(|lane| &threads[lane]));
-    let whole = mask == state.live[warp];
-    // Of a whole warp, lanes that exited are among those known.
-    let counted = if whole { u32::MAX } else { mask };
-    let time = lanes(counted).map(|lane| threads[lane].time).max().unwrap_or(0);
+    let whole = mask == state.all[warp];
+    let time = lanes(mask).map(|lane| threads[lane].time).max().unwrap_or(0);
     for clock in [Some(&mut all), sure.as_mut()].into_iter().flatten() {
         if whole {
             clock.learn_warp(numbered, time);

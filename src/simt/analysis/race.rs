@@ -174,8 +174,7 @@ impl Analysis<'_> {
         let sure = self.order.sure(who);
         // Of the last at a ticket it is no chance that it came later.
         let last = self.control(at, touching.lane).label;
-        let order = &self.order;
-        let numbering = order.numbering;
+        let numbering = self.order.numbering;
         let is_atomic = matches!(touching.kind, Kind::Atomic { .. });
         let commutes = match touching.kind {
             Kind::Atomic { class, .. } => self.commutes(class),
@@ -202,12 +201,14 @@ impl Analysis<'_> {
                 }
                 let known = match other.is_under_way() {
                     true => 0,
-                    false => order.known(&clock, other.warp, lanes, other.time),
+                    false => clock.known(numbering, other.warp, lanes, other.time),
                 };
                 let same_block = numbering.block_of(other.warp) == who.block;
                 let for_each_other = same_block || !other.for_block && !record.for_block;
                 let sure = match &sure {
-                    Some(sure) if !other.is_under_way() => order.known(sure, other.warp, lanes, other.time),
+                    Some(sure) if !other.is_under_way() => {
+                        sure.known(numbering, other.warp, lanes, other.time)
+                    }
                     _ => known,
                 };
                 Against {
@@ -270,7 +271,7 @@ impl Analysis<'_> {
                     let mut against = against(other);
                     if before > 0 && !is_atomic {
                         before -= 1;
-                        let known = order.known(&clock, other.warp, against.unordered, other.time - 1);
+                        let known = clock.known(numbering, other.warp, against.unordered, other.time - 1);
                         against.unordered &= !known;
                         against.by_chance |= known;
                     }

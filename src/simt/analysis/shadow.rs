@@ -146,7 +146,7 @@ struct Word {
 /// The shadow of a memory. Clones share what neither changes.
 #[derive(Debug, Clone, Default)]
 pub struct Shadow {
-    pages: FxHashMap<u64, Rc<[Word]>>,
+    pages: FxHashMap<u64, Rc<Box<[Word]>>>,
 }
 
 impl Shadow {
@@ -215,7 +215,7 @@ impl Shadow {
     }
 
     fn word(&mut self, number: u64) -> &mut Word {
-        let new = || Rc::from(vec![Word { whole: Cell::NEW, bytes: None }; PAGE as usize]);
+        let new = || Rc::new(vec![Word { whole: Cell::NEW, bytes: None }; PAGE as usize].into_boxed_slice());
         let page = self.pages.entry(number / PAGE).or_insert_with(new);
         &mut Rc::make_mut(page)[(number % PAGE) as usize]
     }

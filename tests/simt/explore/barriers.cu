@@ -46,15 +46,22 @@ KERNEL named_barriers(ARGUMENTS) {
     }
 }
 
-KERNEL left_behind(ARGUMENTS) {
+// Half a block leaves what the other half reads behind a barrier; with a fence, whose release nobody acquires, or without.
+template <bool FENCED>
+__device__ __forceinline__ void leave(const float* x, float* out) {
     __shared__ float s[64];
     if (TID >= 32) {
-        s[TID] = x[AT];  // race: left_behind
+        s[TID] = x[AT];  // race: left_behind, left_behind_a_fence
+        if (FENCED) __threadfence();
         return;
     }
     __syncthreads();
-    out[AT] = s[TID + 32];  // race: left_behind
+    out[AT] = s[TID + 32];  // race: left_behind, left_behind_a_fence
 }
+
+KERNEL left_behind(ARGUMENTS) { leave<false>(x, out); }
+
+KERNEL left_behind_a_fence(ARGUMENTS) { leave<true>(x, out); }
 
 KERNEL flag(ARGUMENTS) {
     __shared__ float value;
