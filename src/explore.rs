@@ -97,7 +97,8 @@ pub fn explore_ready(ready: &Ready, text: &str, settings: &Settings) -> Result<E
     let mut lasts = 0;
     let mut why = findings::why(&executions, text);
     why.extend(endless.map(|fault| {
-        Finding::general(format!("not under all schedules it comes to an end; under one, {fault}"))
+        let replay = verdict::replay(schedules[tried]);
+        Finding::general(format!("it comes to no end under some schedule (replay it: {replay}): {fault}"))
     }));
     if why.is_empty() {
         let blocks = findings::participants(&executions);

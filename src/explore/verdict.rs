@@ -141,7 +141,7 @@ impl Execution {
 }
 
 /// The flags that replay a schedule.
-fn replay(schedule: Schedule) -> String {
+pub fn replay(schedule: Schedule) -> String {
     match schedule {
         Schedule::Random { seed } | Schedule::Priorities { seed } => format!("--seed {seed} --schedules 1"),
         Schedule::LastBlock { block } => format!("--last-block {block}"),

@@ -512,7 +512,7 @@ const TICKETS: &[Case] = &[
         Fails,
         MayDepend,
         false,
-        "not under all schedules it comes to an end",
+        "it comes to no end under some schedule (replay it: --seed 7 --schedules 1)",
         1,
         "a barrier of the grid by hand: blocks that wait may keep others from coming",
     ),

@@ -43,11 +43,8 @@ impl Analysis<'_> {
     /// What a lane's register depends on. What is its block's own matters only where it is the last.
     pub fn register(&self, at: &At, slot: Slot, lane: usize) -> Taint {
         let block = self.blocks.get(&self.block_number(at.block));
-        let Some(warp) = block.and_then(|block| block.warps.get(at.warp as usize)) else {
-            return Taint::NONE;
-        };
-        let taint = warp.registers.get(slot, lane);
-        if taint.is_own() { warp.settled(taint, lane) } else { taint }
+        let warp = block.and_then(|block| block.warps.get(at.warp as usize));
+        warp.map_or(Taint::NONE, |warp| warp.register(slot, lane))
     }
 
     /// What it depends on whether a lane is where it is.
@@ -129,6 +126,7 @@ impl Analysis<'_> {
             return;
         }
         let Some(region) = self.regions.get(&at.pc).cloned() else { return };
+        let number = self.block_number(at.block);
         for lane in lanes(mask) {
             let taint = self.register(at, condition, lane);
             if taint.approximate != 0 {
@@ -150,14 +148,15 @@ impl Analysis<'_> {
             if taint == Taint::NONE {
                 continue;
             }
+            let block = self.blocks.get_mut(&number);
+            let Some(warp) = block.and_then(|block| block.warps.get_mut(at.warp as usize)) else { continue };
             for slot in &region.writes {
-                let known = self.register(at, *slot, lane);
+                let known = warp.register(*slot, lane);
                 // A number that was drawn stays one, unless it is overwritten on the way.
                 if label != 0 && self.labels.is_drawn_with(known.label, label) {
                     continue;
                 }
-                let both = self.labels.union(known, taint);
-                self.set(at, *slot, lane, both);
+                warp.registers.set(*slot, lane, self.labels.union(known, taint));
             }
             self.enter(at, &region, lane, taint);
         }
@@ -291,6 +290,12 @@ impl Analysis<'_> {
 }
 
 impl Warp {
+    /// What a lane's value depends on.
+    fn register(&self, slot: Slot, lane: usize) -> Taint {
+        let taint = self.registers.get(slot, lane);
+        if taint.is_own() { self.settled(taint, lane) } else { taint }
+    }
+
     /// A taint as it counts for a lane: what is its block's own, only in a region that the last alone enters.
     pub(super) fn settled(&self, taint: Taint, lane: usize) -> Taint {
         let is_last =
