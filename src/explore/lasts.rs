@@ -20,7 +20,7 @@ const PARTS: usize = 8;
 pub struct Tried {
     /// How many were tried.
     pub blocks: usize,
-    /// An execution for each, analysed with what differs between them, and those that taught that.
+    /// An execution for each, analysed with what differs between them.
     pub executions: Vec<Execution>,
     /// Why they were not tried.
     pub why: Option<Finding>,
