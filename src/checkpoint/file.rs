@@ -42,7 +42,7 @@ impl Mapped {
         // shortens it meanwhile is up to the user, as the module's head says.
         let map = unsafe { Mmap::map(&file) }.map_err(cannot())?;
         // Where the file is not in the page cache yet, it comes there in pieces of 2 MiB, which are mapped whole: page
-        // by page that takes longer than the comparison. Where the system knows no such pieces, nothing is lost.
+        // by page that takes nearly as long as the comparison. Where the system knows no such pieces, nothing is lost.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::HugePage);
         if let Some(what) = foreign::remedy(path, &map) {

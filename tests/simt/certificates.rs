@@ -16,7 +16,7 @@ use crate::answers::{Answer, Case, FILES, Truth};
 use Verdict::{Depends, Independent};
 
 /// As many as `explore` tries unless it is told otherwise.
-const SCHEDULES: u64 = 32;
+pub const SCHEDULES: u64 = 32;
 
 /// An argument's name, and what `--arg` says of it.
 type Text = (&'static str, &'static str);

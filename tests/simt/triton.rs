@@ -1,6 +1,6 @@
 //! PTX that Triton compiled (`scripts/peers/triton_corpus.py`, which also says what the files mean): every
 //! kernel computes what numpy says it does, under several schedules. Outputs that no other block adds to
-//! must not depend on the schedule in a single bit.
+//! must not depend on the schedule in a single bit; and `explore` must say of each what its source shows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -230,7 +230,8 @@ fn execute(module: &Arc<Module>, case: &Case, schedule: Schedule) -> samebits::s
 fn explored(name: &str) -> Explored {
     let (case, ptx) = read(name);
     let module = Arc::new(Module::new(&ptx).unwrap());
-    ready(&module, &case, |ready| explore_ready(&ready, &ptx, &Settings::of(32))).unwrap()
+    ready(&module, &case, |ready| explore_ready(&ready, &ptx, &Settings::of(crate::certificates::SCHEDULES)))
+        .unwrap()
 }
 
 /// Checks a kernel against what numpy says, under round-robin and seeded schedules.

@@ -199,9 +199,10 @@ impl Analysis<'_> {
                 if other.warp == who.warp && !other.is_under_way() {
                     lanes &= !(1 << who.lane);
                 }
-                let known = match other.is_under_way() {
-                    true => 0,
-                    false => clock.known(numbering, other.warp, lanes, other.time),
+                let known = if other.is_under_way() {
+                    0
+                } else {
+                    clock.known(numbering, other.warp, lanes, other.time)
                 };
                 let same_block = numbering.block_of(other.warp) == who.block;
                 let for_each_other = same_block || !other.for_block && !record.for_block;
